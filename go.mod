@@ -1,0 +1,3 @@
+module github.com/sledtools/pikaci
+
+go 1.26.0

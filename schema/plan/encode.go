@@ -1,0 +1,175 @@
+package plan
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// MaxSize is the largest plan that Decode reads, in bytes.
+const MaxSize = 64 << 20
+
+// Errors that a caller may ask for with errors.Is.
+var (
+	// ErrVersion means that the plan is of another schema version.
+	ErrVersion = errors.New("plan of another schema version")
+	// ErrDigest means that the plan is not the one that was compiled.
+	ErrDigest = errors.New("plan was changed after it was compiled")
+)
+
+// Seal sets the schema version and the digest. It is the last step of making a
+// plan.
+func (p *Plan) Seal() error {
+	p.SchemaVersion = Version
+	d, err := p.computeDigest()
+	if err != nil {
+		return err
+	}
+	p.Digest = d
+	return nil
+}
+
+// Encode gives the plan's one encoding: JSON, two spaces, a final newline.
+func Encode(p *Plan) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(p); err != nil {
+		return nil, fmt.Errorf("encode plan: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// Decode reads a plan and checks it whole: version, fields, encoding, digest
+// and Check. Nothing may run from a plan that did not come from here.
+func Decode(b []byte) (*Plan, error) {
+	if len(b) > MaxSize {
+		return nil, fmt.Errorf("plan is over %d MiB", MaxSize>>20)
+	}
+	if err := checkVersion(b); err != nil {
+		return nil, err
+	}
+	p := new(Plan)
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(p); err != nil {
+		return nil, decodeError(b, d.InputOffset(), err)
+	}
+	if err := p.checkDigest(); err != nil {
+		return nil, err
+	}
+	// encoding/json matches names without case and keeps the last of
+	// duplicate keys; only what comes out the same went in clean.
+	again, err := Encode(p)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(again, b) {
+		line, column := firstDifference(b, again)
+		return nil, &SyntaxError{Line: line, Column: column,
+			Problem: "not written as pikaci compile writes it"}
+	}
+	if err := Check(p); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// SyntaxError is a plan that is not well-formed, with where.
+type SyntaxError struct {
+	// Line and Column count from 1; Column counts bytes.
+	Line, Column int
+	Problem      string
+}
+
+// Error gives line:column: problem.
+func (e *SyntaxError) Error() string {
+	return fmt.Sprintf("%d:%d: %s", e.Line, e.Column, e.Problem)
+}
+
+func checkVersion(b []byte) error {
+	var head struct {
+		SchemaVersion *int `json:"schema_version"`
+	}
+	// Only the syntax and this one field matter here.
+	if err := json.Unmarshal(b, &head); err != nil {
+		return decodeError(b, int64(len(b)), err)
+	}
+	switch {
+	case head.SchemaVersion == nil:
+		return &SyntaxError{1, 1, "no schema_version: not a pikaci plan"}
+	case *head.SchemaVersion != Version:
+		return fmt.Errorf("%w: it has schema version %d, this pikaci reads version %d",
+			ErrVersion, *head.SchemaVersion, Version)
+	}
+	return nil
+}
+
+func (p *Plan) checkDigest() error {
+	want, err := p.computeDigest()
+	if err != nil {
+		return err
+	}
+	if p.Digest != want {
+		return fmt.Errorf("%w: its digest says %.19s…, its content gives %.19s…", ErrDigest, p.Digest, want)
+	}
+	return nil
+}
+
+func (p *Plan) computeDigest() (string, error) {
+	c := *p
+	c.Digest, c.Sources = "", nil
+	b, err := Encode(&c)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// decodeError turns an error of encoding/json into one with line and column.
+func decodeError(b []byte, offset int64, err error) error {
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	problem := err.Error()
+	switch {
+	case errors.As(err, &syntax):
+		offset = syntax.Offset
+		if offset >= int64(len(bytes.TrimRight(b, " \t\r\n"))) {
+			problem = "ends in the middle: the file is cut off"
+			if len(bytes.TrimSpace(b)) == 0 {
+				problem = "empty"
+			}
+		} else {
+			problem = "not JSON: " + syntax.Error()
+		}
+	case errors.As(err, &typ):
+		offset = typ.Offset
+		problem = fmt.Sprintf("%s: want %s, found %s", typ.Field, typ.Type, typ.Value)
+	case errors.Is(err, io.EOF):
+		problem = "empty"
+	}
+	line, column := position(b, offset)
+	return &SyntaxError{Line: line, Column: column, Problem: problem}
+}
+
+func firstDifference(a, b []byte) (line, column int) {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	return position(a, int64(i)+1)
+}
+
+// position turns an offset, counted from 1 as encoding/json does, into line
+// and column.
+func position(b []byte, offset int64) (line, column int) {
+	offset = max(1, min(offset, int64(len(b))))
+	before := b[:max(0, min(int64(len(b)), offset-1))]
+	return bytes.Count(before, []byte("\n")) + 1, len(before) - bytes.LastIndexByte(before, '\n')
+}
