@@ -1,0 +1,277 @@
+// Package event is what a run says about itself: small facts, one a line of
+// events.jsonl, in the order in which they happened. All other records and
+// reports are folds of them.
+//
+// It is a leaf: it knows no executor, no file and no reader.
+package event
+
+import "time"
+
+// SchemaVersion is of the events as a whole; the journal's first line says it.
+const SchemaVersion = 1
+
+// Event is one thing that happened. Exactly one of the bodies is set.
+type Event struct {
+	// Seq counts from 1 without gaps within a run.
+	Seq int64 `json:"seq"`
+	// Time is UTC.
+	Time time.Time `json:"time"`
+
+	JournalOpened *JournalOpened `json:"journal_opened,omitempty"`
+	RunStarted    *RunStarted    `json:"run_started,omitempty"`
+	PhaseStarted  *PhaseStarted  `json:"phase_started,omitempty"`
+	PhaseFinished *PhaseFinished `json:"phase_finished,omitempty"`
+	SnapshotTaken *SnapshotTaken `json:"snapshot_taken,omitempty"`
+	NodeStarted   *NodeStarted   `json:"node_started,omitempty"`
+	NodeFinished  *NodeFinished  `json:"node_finished,omitempty"`
+	PayloadReady  *PayloadReady  `json:"payload_ready,omitempty"`
+	LeaseIntended *Lease         `json:"lease_intended,omitempty"`
+	LeaseTaken    *Lease         `json:"lease_taken,omitempty"`
+	LeaseReleased *Lease         `json:"lease_released,omitempty"`
+	LeaseLeft     *LeaseLeft     `json:"lease_left,omitempty"`
+	Artifact      *Artifact      `json:"artifact,omitempty"`
+	LogTruncated  *LogTruncated  `json:"log_truncated,omitempty"`
+	Interrupted   *Interrupted   `json:"interrupted,omitempty"`
+	JobFinished   *JobFinished   `json:"job_finished,omitempty"`
+	LaneFinished  *LaneFinished  `json:"lane_finished,omitempty"`
+	RunFinished   *RunFinished   `json:"run_finished,omitempty"`
+	// Log is shown to whoever watches and never journalled: the log files
+	// hold the same bytes.
+	Log *Log `json:"log,omitempty"`
+}
+
+// JournalOpened is the first line of every journal.
+type JournalOpened struct {
+	SchemaVersion int    `json:"schema_version"`
+	RunID         string `json:"run_id"`
+	Pikaci        string `json:"pikaci"`
+}
+
+// RunStarted says what is being carried out and where.
+type RunStarted struct {
+	PlanDigest string   `json:"plan_digest"`
+	SourceRoot string   `json:"source_root"`
+	RunDir     string   `json:"run_dir"`
+	Parallel   int      `json:"parallel"`
+	Lanes      []string `json:"lanes"`
+	Jobs       []string `json:"jobs"`
+}
+
+// Phase is a stretch of time within a run, a node or a job.
+type Phase string
+
+// The phases. The first three are of the run, the others of a node.
+const (
+	HostSetup Phase = "host_setup"
+	Snapshot  Phase = "snapshot"
+	CleanUp   Phase = "clean_up"
+	Build     Phase = "build"
+	Create    Phase = "create"
+	Devices   Phase = "devices"
+	Start     Phase = "start"
+	Workspace Phase = "workspace"
+	Command   Phase = "command"
+	Artifacts Phase = "artifacts"
+	Delete    Phase = "delete"
+)
+
+// PhaseStarted opens a phase.
+type PhaseStarted struct {
+	Phase  Phase  `json:"phase"`
+	Node   string `json:"node,omitempty"`
+	Job    string `json:"job,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// PhaseFinished ends the phase of the same phase, node and job.
+type PhaseFinished struct {
+	Phase      Phase  `json:"phase"`
+	Node       string `json:"node,omitempty"`
+	Job        string `json:"job,omitempty"`
+	DurationMS int64  `json:"duration_ms"`
+	Error      string `json:"error,omitempty"`
+}
+
+// SnapshotTaken describes the filtered copy of the source tree.
+type SnapshotTaken struct {
+	ContentHash string `json:"content_hash"`
+	Files       int    `json:"files"`
+	Bytes       int64  `json:"bytes"`
+	GitHead     string `json:"git_head,omitempty"`
+	GitDirty    bool   `json:"git_dirty"`
+}
+
+// NodeStarted says that a worker carries out the node.
+type NodeStarted struct {
+	Node    string `json:"node"`
+	Attempt int    `json:"attempt"`
+}
+
+// Verdict is how a node, job, lane or run ended.
+type Verdict string
+
+// The verdicts. A partial lane had jobs left out: it did not pass.
+const (
+	Passed    Verdict = "passed"
+	Failed    Verdict = "failed"
+	Cancelled Verdict = "cancelled"
+	Skipped   Verdict = "skipped"
+	Cached    Verdict = "cached"
+	Partial   Verdict = "partial"
+)
+
+// Failure is the kind of a failure.
+type Failure string
+
+// The kinds of failure.
+const (
+	// Test: the command ran and did not exit with 0.
+	Test Failure = "test"
+	// Timeout: the command did not end in its time.
+	Timeout Failure = "timeout"
+	// Prepare: a payload could not be built or mounted.
+	Prepare Failure = "prepare"
+	// Infra: the node could not be carried out; nothing is known of the code.
+	Infra Failure = "infra"
+)
+
+// Outcome is how something ended and why.
+type Outcome struct {
+	Verdict Verdict `json:"verdict"`
+	// Failure is set where the verdict is failed.
+	Failure Failure `json:"failure,omitempty"`
+	// Reason is one line for a person; empty where all is said.
+	Reason string `json:"reason,omitempty"`
+	// ExitCode of the command, where it exited.
+	ExitCode *int `json:"exit_code,omitempty"`
+	// Signal that ended the command, like SIGSEGV.
+	Signal string `json:"signal,omitempty"`
+}
+
+// NodeFinished ends a node, once.
+type NodeFinished struct {
+	Node string `json:"node"`
+	Outcome
+}
+
+// PayloadReady says what a prepare node built.
+type PayloadReady struct {
+	Node        string     `json:"node"`
+	OutputName  string     `json:"output_name"`
+	Installable string     `json:"installable"`
+	StorePath   string     `json:"store_path"`
+	Exposures   []Exposure `json:"exposures"`
+	// Manifest is the output's payload manifest, nil where it has none.
+	Manifest *Manifest `json:"manifest,omitempty"`
+}
+
+// Exposure is a place under the run directory that links to the output.
+type Exposure struct {
+	Job  string `json:"job"`
+	Path string `json:"path"`
+}
+
+// Manifest is what share/pikaci/payload-manifest.json of an output says.
+type Manifest struct {
+	SchemaVersion int             `json:"schema_version"`
+	Kind          string          `json:"kind"`
+	Entrypoints   []ManifestEntry `json:"entrypoints"`
+	AssetRoots    []ManifestEntry `json:"asset_roots"`
+	Mounts        []ManifestMount `json:"mounts"`
+}
+
+// ManifestEntry names a path inside the output.
+type ManifestEntry struct {
+	Name         string `json:"name"`
+	RelativePath string `json:"relative_path"`
+}
+
+// ManifestMount is a folder of the output and where the guest sees it.
+type ManifestMount struct {
+	Name         string `json:"name"`
+	RelativePath string `json:"relative_path"`
+	GuestPath    string `json:"guest_path"`
+	ReadOnly     bool   `json:"read_only"`
+}
+
+// Lease is something that was made for a run outside its directory, and must
+// be taken back. It is journalled as intended before it is made.
+type Lease struct {
+	// Kind is incus_instance.
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Project string `json:"project,omitempty"`
+	Node    string `json:"node"`
+	Job     string `json:"job"`
+	// UUID is Incus' volatile.uuid, known once taken.
+	UUID string `json:"uuid,omitempty"`
+}
+
+// LeaseLeft says what could not be taken back, and how to.
+type LeaseLeft struct {
+	Lease
+	Error   string `json:"error"`
+	Command string `json:"command"`
+}
+
+// Artifact is a file that was brought back, or refused.
+type Artifact struct {
+	Job string `json:"job"`
+	// Path is relative to the job's artifacts folder.
+	Path   string `json:"path"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"`
+	// Refused says why the file was not brought back.
+	Refused string `json:"refused,omitempty"`
+}
+
+// LogTruncated says that a log reached its ceiling: the rest was not kept.
+type LogTruncated struct {
+	Job    string `json:"job"`
+	Stream Stream `json:"stream"`
+	Bytes  int64  `json:"bytes"`
+}
+
+// Interrupted says that the run was asked to stop.
+type Interrupted struct {
+	Reason string `json:"reason"`
+}
+
+// JobFinished is a job's verdict.
+type JobFinished struct {
+	Job  string `json:"job"`
+	Lane string `json:"lane"`
+	Outcome
+	DurationMS int64 `json:"duration_ms"`
+}
+
+// LaneFinished is a lane's verdict: the worst of its jobs'.
+type LaneFinished struct {
+	Lane    string  `json:"lane"`
+	Verdict Verdict `json:"verdict"`
+}
+
+// RunFinished is the last event of a run that ended by itself.
+type RunFinished struct {
+	Verdict    Verdict `json:"verdict"`
+	ExitCode   int     `json:"exit_code"`
+	Reason     string  `json:"reason,omitempty"`
+	DurationMS int64   `json:"duration_ms"`
+}
+
+// Stream is one of a job's logs.
+type Stream string
+
+// The streams: the command's two, and what the host did for the job.
+const (
+	Stdout Stream = "stdout"
+	Stderr Stream = "stderr"
+	Host   Stream = "host"
+)
+
+// Log is one line of a log, without its end of line.
+type Log struct {
+	Job    string `json:"job"`
+	Stream Stream `json:"stream"`
+	Line   string `json:"line"`
+}

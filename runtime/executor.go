@@ -1,0 +1,115 @@
+package runtime
+
+import (
+	"context"
+	"io"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// Executor carries out nodes of one kind.
+//
+// Execute is called at most once for each attempt of a node, from many
+// goroutines at once, for different nodes. It returns soon after ctx ends, and
+// by then has released what it made, or handed it to the run by a lease. A
+// command that ran and failed is an Outcome; an error means that the node
+// could not be carried out. When ctx ended it returns context.Cause(ctx),
+// wrapped or not; the run makes "cancelled" of that.
+type Executor interface {
+	Execute(ctx context.Context, t Task) (event.Outcome, error)
+}
+
+// Releaser takes back what an executor handed to the run. Release may be
+// called more than once for one lease, also for one that was intended and
+// never made; it touches nothing that does not bear this run's mark. It runs
+// on a context of its own that outlives a cancelled run.
+type Releaser interface {
+	Release(ctx context.Context, l event.Lease) error
+	// RemoveCommand is what a person types to remove what Release left.
+	RemoveCommand(l event.Lease) string
+}
+
+// Task is one node to carry out and what is known around it.
+type Task struct {
+	Node    *plan.Node
+	Attempt int
+	Run     *RunContext
+	// Jobs are the jobs that the node is for, in plan order: one for an
+	// instance or a command, one or more for a build.
+	Jobs []*JobContext
+	// Emit journals an event; it sets sequence and time. It returns after
+	// the event is as safe as it must be: leases are synced to disk. An
+	// error means that the effect which the event announces must not begin.
+	Emit func(event.Event) error
+}
+
+// Job is the node's one job.
+func (t *Task) Job() *JobContext { return t.Jobs[0] }
+
+// RunContext is what all jobs of a run share.
+type RunContext struct {
+	ID string
+	// Dir is the run directory, absolute.
+	Dir string
+	// SourceRoot is the tree that the snapshot was taken of, absolute.
+	SourceRoot string
+	// Snapshot is the filtered copy, absolute: Dir/snapshot.
+	Snapshot string
+}
+
+// JobContext is one job of a run, as all executors see it. Mounts, devices and
+// folders are derived from its staged payloads, nowhere else.
+type JobContext struct {
+	*RunContext
+	Job  *plan.Job
+	Lane *plan.Lane
+	// Dir is the job's folder, absolute: run directory/jobs/<job>.
+	Dir string
+	// Logs are open while a node of the job runs.
+	Logs Logs
+	// Secrets are the values of the job's secrets, by name. They go to the
+	// command's environment over a pipe and are masked in all logs.
+	Secrets map[string]string
+	// Limits are the host's.
+	Limits Limits
+}
+
+// Logs are a job's log files. Writing never fails and never waits for a
+// reader; secrets are masked on the way.
+type Logs struct {
+	Host, Stdout, Stderr io.Writer
+}
+
+// Limits bound what a guest can make the host store.
+type Limits struct {
+	// LogBytes is the most that is kept of one stream of one job.
+	LogBytes int64
+	// ArtifactBytes and ArtifactFiles bound all artifacts of one job.
+	ArtifactBytes int64
+	ArtifactFiles int
+}
+
+// ArtifactsDir is where the job's artifacts are kept: Dir/artifacts.
+func (j *JobContext) ArtifactsDir() string { return j.Dir + "/artifacts" }
+
+// GuestArtifactsDir is PIKACI_ARTIFACTS inside a guest.
+const GuestArtifactsDir = "/run/pikaci/artifacts"
+
+// Environment is what the job's command gets beside PATH and HOME, which
+// belong to where it runs: the fixed names, then the job's own, then secrets.
+func (j *JobContext) Environment(artifacts string) map[string]string {
+	env := make(map[string]string, len(j.Job.Env)+len(j.Secrets)+5)
+	for k, v := range j.Job.Env {
+		env[k] = v
+	}
+	for k, v := range j.Secrets {
+		env[k] = v
+	}
+	env["CI"] = "true"
+	env["PIKACI_RUN_ID"] = j.ID
+	env["PIKACI_LANE"] = j.Lane.ID
+	env["PIKACI_JOB"] = j.Job.ID
+	env["PIKACI_ARTIFACTS"] = artifacts
+	return env
+}
