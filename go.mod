@@ -2,4 +2,8 @@ module github.com/sledtools/pikaci
 
 go 1.26.0
 
-require github.com/oklog/ulid/v2 v2.1.2 // indirect
+require (
+	github.com/oklog/ulid/v2 v2.1.2 // indirect
+	golang.org/x/sync v0.24.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)

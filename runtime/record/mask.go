@@ -54,34 +54,42 @@ func (m *mask) write(p []byte) {
 		m.out(p)
 		return
 	}
-	b := append(m.held, p...)
+	m.held = slices.Clone(m.pass(append(m.held, p...), false))
+}
+
+// flush writes what is held back: the stream is over.
+func (m *mask) flush() {
+	m.pass(m.held, true)
+	m.held = nil
+}
+
+// pass puts out b masked and returns its end that must be held back; none
+// where b is final.
+func (m *mask) pass(b []byte, final bool) []byte {
 	for {
+		keep := 0
+		if !final {
+			keep = m.mayBegin(b)
+		}
 		at, length := m.first(b)
-		if at < 0 {
-			break
+		// One that began earlier, or here and longer, may still become whole.
+		if at < 0 || keep > 0 && len(b)-keep <= at {
+			m.out(b[:len(b)-keep])
+			return b[len(b)-keep:]
 		}
 		m.out(b[:at])
 		m.out(stars)
 		b = b[at+length:]
 	}
-	keep := m.mayBegin(b)
-	m.out(b[:len(b)-keep])
-	m.held = slices.Clone(b[len(b)-keep:])
 }
 
 // first is the place and length of the first secret in b, the longest of those
-// that begin there; -1 if there is none that is whole, or if one that began
-// before it may still become whole.
+// that begin there; -1 if there is none.
 func (m *mask) first(b []byte) (at, length int) {
 	at = -1
 	for _, s := range m.secrets {
 		if i := bytes.Index(b, s); i >= 0 && (at < 0 || i < at) {
 			at, length = i, len(s)
-		}
-	}
-	if at >= 0 {
-		if open := len(b) - m.mayBegin(b); open <= at && open < len(b) {
-			return -1, 0
 		}
 	}
 	return at, length
@@ -100,26 +108,4 @@ func (m *mask) mayBegin(b []byte) int {
 		}
 	}
 	return longest
-}
-
-// flush writes what is held back: the stream is over. A whole secret inside of
-// it is masked still.
-func (m *mask) flush() {
-	b := m.held
-	m.held = nil
-	for {
-		at, length := -1, 0
-		for _, s := range m.secrets {
-			if i := bytes.Index(b, s); i >= 0 && (at < 0 || i < at) {
-				at, length = i, len(s)
-			}
-		}
-		if at < 0 {
-			break
-		}
-		m.out(b[:at])
-		m.out(stars)
-		b = b[at+length:]
-	}
-	m.out(b)
 }
