@@ -36,6 +36,14 @@ func (r *run) releaseIfOver(j *jobRun, hasSlot bool) {
 	}()
 }
 
+// releaseEnded takes back what jobs hold that ended without their command.
+func (r *run) releaseEnded() {
+	for _, j := range r.ended {
+		r.releaseIfOver(j, false)
+	}
+	r.ended = nil
+}
+
 // release takes back the lease of a job, on a context that outlives the run's
 // cancel.
 func (r *run) release(ctx context.Context, job string) {
@@ -47,19 +55,19 @@ func (r *run) release(ctx context.Context, job string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), CleanUpLimit)
 	defer cancel()
-	var failed error
-	Phase(r.emit, event.PhaseStarted{Phase: event.Delete, Job: job, Detail: l.Name}, func() error {
-		failed = r.Releaser.Release(ctx, l)
-		return failed
-	})
-	if failed != nil {
-		r.leave(l, failed)
+	// A broken journal keeps nothing from being taken back.
+	r.emit(event.Event{PhaseStarted: &event.PhaseStarted{Phase: event.Delete, Job: job, Detail: l.Name}})
+	start := time.Now()
+	err := r.Releaser.Release(ctx, l)
+	end := event.PhaseFinished{Phase: event.Delete, Job: job, DurationMS: time.Since(start).Milliseconds()}
+	if err != nil {
+		end.Error = err.Error()
+	}
+	r.emit(event.Event{PhaseFinished: &end})
+	if err != nil {
+		r.leave(l, err)
 		return
 	}
-	// Forget it even where the journal is broken.
-	r.mu.Lock()
-	delete(r.leases, job)
-	r.mu.Unlock()
 	r.emit(event.Event{LeaseReleased: &l})
 }
 

@@ -27,6 +27,8 @@ type run struct {
 	// roots names for each skipped node the node whose end made it so.
 	roots    map[string]string
 	outcomes map[string]event.Outcome
+	// ended are jobs that ended since releaseEnded was last called.
+	ended []*jobRun
 
 	mu     sync.Mutex
 	leases map[string]event.Lease // by job
@@ -242,6 +244,7 @@ func (r *run) take(m message) {
 			r.releaseIfOver(j, m.node.GuestCommand != nil)
 		}
 	}
+	r.releaseEnded()
 	if r.FailFast && m.outcome.Verdict == event.Failed {
 		r.cancel(ErrFailFast)
 	}
@@ -310,6 +313,7 @@ func (r *run) endJob(j *jobRun, o event.Outcome) {
 		f.DurationMS = time.Since(j.began).Milliseconds()
 	}
 	j.finished = &f
+	r.ended = append(r.ended, j)
 	r.emit(event.Event{JobFinished: &f})
 }
 
@@ -319,9 +323,7 @@ func (r *run) cancelWaiting(cause error) {
 	for _, n := range r.states.skip(func(*plan.Node) bool { return true }) {
 		r.endNode(n, cancelled(cause))
 	}
-	for _, j := range r.jobs {
-		r.releaseIfOver(j, false)
-	}
+	r.releaseEnded()
 }
 
 // endUnstarted ends every node of a run whose beginning failed.
