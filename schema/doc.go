@@ -1,0 +1,3 @@
+// Package schema embeds the CUE schemas of lane files and plans. It knows
+// nothing of how they are used.
+package schema
