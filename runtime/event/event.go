@@ -23,6 +23,7 @@ type Event struct {
 	PhaseFinished *PhaseFinished `json:"phase_finished,omitempty"`
 	SnapshotTaken *SnapshotTaken `json:"snapshot_taken,omitempty"`
 	NodeStarted   *NodeStarted   `json:"node_started,omitempty"`
+	NodeRetried   *NodeRetried   `json:"node_retried,omitempty"`
 	NodeFinished  *NodeFinished  `json:"node_finished,omitempty"`
 	PayloadReady  *PayloadReady  `json:"payload_ready,omitempty"`
 	LeaseIntended *Lease         `json:"lease_intended,omitempty"`
@@ -35,8 +36,8 @@ type Event struct {
 	JobFinished   *JobFinished   `json:"job_finished,omitempty"`
 	LaneFinished  *LaneFinished  `json:"lane_finished,omitempty"`
 	RunFinished   *RunFinished   `json:"run_finished,omitempty"`
-	// Log is shown to whoever watches and never journalled: the log files
-	// hold the same bytes.
+	// Log is only shown to whoever watches, with seq 0, and never journalled:
+	// the log files hold the same bytes.
 	Log *Log `json:"log,omitempty"`
 }
 
@@ -146,6 +147,13 @@ type Outcome struct {
 	ExitCode *int `json:"exit_code,omitempty"`
 	// Signal that ended the command, like SIGSEGV.
 	Signal string `json:"signal,omitempty"`
+}
+
+// NodeRetried says that an attempt failed and another one follows.
+type NodeRetried struct {
+	Node    string `json:"node"`
+	Attempt int    `json:"attempt"`
+	Outcome
 }
 
 // NodeFinished ends a node, once.

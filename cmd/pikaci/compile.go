@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sledtools/pikaci/compiler"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// The formats that compile writes.
+const (
+	formatPlan      = "plan"
+	formatRunPlanV1 = "run-plan-v1"
+)
+
+// checkAlone is the value of --check without a file. No file has this name.
+const checkAlone = "\x00"
+
+// compileFlags are compile's flags as given.
+type compileFlags struct {
+	set *pflag.FlagSet
+
+	lanes        string
+	job          string
+	trigger      string
+	changedSince string
+	changedPaths []string
+	format       string
+	v1           compiler.RunPlanV1
+	output       string
+	check        string
+	list         bool
+	json         bool
+}
+
+func compileCommand() command {
+	return command{
+		name:    "compile",
+		args:    "[LANE...] [flags]",
+		summary: "compile lane files to a plan",
+		about: `compile reads the lane files of a folder, checks them, and writes the plan of
+the lanes that are chosen. LANE is an id, a title or a target id; without one,
+all lanes of the trigger are chosen. Changed paths narrow that down to the
+branch lanes whose globs match one.
+
+The plan is a function of lane files, schema and selection: the same anywhere.`,
+		examples: []string{
+			"pikaci compile                                 # all branch lanes, to stdout",
+			"pikaci compile check-fixture -o plan.json      # one lane, into a file",
+			"pikaci compile --changed-since origin/main     # what this branch touches",
+			"git diff -z --name-only main | pikaci compile --changed-path -",
+			"pikaci compile --check                         # are the lane files valid?",
+			"pikaci compile --check=plan.json               # is the committed plan up to date?",
+			"pikaci compile --list                          # lanes, targets, jobs",
+		},
+		flags: func(set *pflag.FlagSet) runner {
+			f := declareCompile(set)
+			return func(ctx context.Context, s *session, args []string) error {
+				return runCompile(ctx, s, f, args)
+			}
+		},
+	}
+}
+
+func declareCompile(set *pflag.FlagSet) *compileFlags {
+	f := &compileFlags{set: set}
+	set.StringVar(&f.lanes, "lanes", "lanes", "`DIR` folder of the lane files (default ./lanes)")
+	set.StringVar(&f.job, "job", "", "`ID` take this job alone, and those that it needs")
+	set.StringVar(&f.trigger, "trigger", "", "`branch|nightly` take the lanes of this trigger (default branch)")
+	set.StringVar(&f.changedSince, "changed-since", "",
+		"`REF` choose by what changed since the merge base of REF and HEAD,\nin the working tree, untracked files too")
+	set.StringArrayVar(&f.changedPaths, "changed-path", nil,
+		"`P` choose by this changed path, relative to the repository's root\n(repeatable; - reads a list on stdin, by lines or NUL characters)")
+	set.StringVar(&f.format, "format", formatPlan, "`plan|run-plan-v1` format to write; the latter is of exactly one LANE (default plan)")
+	set.StringVar(&f.v1.RunDir, "run-dir", "", "`DIR` the run's directory, for run-plan-v1")
+	set.StringVar(&f.v1.RunID, "run-id", "", "`ID` the run's id, for run-plan-v1")
+	set.StringVar(&f.v1.CreatedAt, "created-at", "", "`TIME` the run's time, for run-plan-v1")
+	set.StringVarP(&f.output, "output", "o", "", "`FILE` write here, whole or not at all; left alone if it is equal (default stdout)")
+	set.StringVar(&f.check, "check", "",
+		"`[FILE]` write nothing: is FILE, or that of -o, what would be written?\n(exit 3 if not; without any file: are the lane files valid?)")
+	set.Lookup("check").NoOptDefVal = checkAlone
+	set.BoolVar(&f.list, "list", false, "print lanes, targets, jobs and titles; no plan")
+	set.BoolVar(&f.json, "json", false, "print the list as JSON (with --list)")
+	return f
+}
+
+func runCompile(ctx context.Context, s *session, f *compileFlags, args []string) error {
+	args = f.fileOfCheck(args)
+	if err := f.validate(args); err != nil {
+		return err
+	}
+	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.Load(f.lanes) })
+	if err != nil {
+		return err
+	}
+	if f.list {
+		return printLanes(s.stdout, catalogue.Lanes(), f.json)
+	}
+	sel, err := f.selection(ctx, s, args)
+	if err != nil {
+		return err
+	}
+	p, err := awaited(ctx, func() (*plan.Plan, error) { return catalogue.Compile(sel) })
+	if err != nil {
+		return err
+	}
+	s.explain(p, f.validatesOnly())
+	b, err := f.encode(p)
+	if err != nil {
+		return err
+	}
+	switch {
+	case f.validatesOnly():
+		return nil
+	case f.checks():
+		return checkFile(f.checkedFile(), b, f.rewrite(args))
+	case f.output == "" || f.output == "-":
+		_, err = s.stdout.Write(b)
+		return err
+	}
+	return writeFile(f.output, b)
+}
+
+// awaited waits for work that can't be cancelled, unless the context ends
+// first: evaluation may take long, and a signal must end it all the same. The
+// work is then left to the end of the process, which follows.
+func awaited[T any](ctx context.Context, work func() (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		value, err := work()
+		done <- result{value, err}
+	}()
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-ctx.Done():
+		var none T
+		return none, context.Cause(ctx)
+	}
+}
+
+// explain says of every lane why it was or was not chosen, where changed paths
+// decided or nothing was chosen.
+func (s *session) explain(p *plan.Plan, silent bool) {
+	chosen, width := 0, 0
+	for _, l := range p.Lanes {
+		if l.Chosen {
+			chosen++
+		}
+		width = max(width, len(l.ID))
+	}
+	if !p.Selection.ByPaths && (chosen > 0 || silent) {
+		return
+	}
+	for _, l := range p.Lanes {
+		word := "skipped"
+		if l.Chosen {
+			word = "chosen "
+		}
+		s.note("%s  %-*s  %s", word, width, l.ID, l.Reason)
+	}
+	if chosen == 0 {
+		s.note("pikaci: no lane is chosen")
+	}
+}
+
+func (f *compileFlags) encode(p *plan.Plan) ([]byte, error) {
+	if f.format == formatRunPlanV1 {
+		return compiler.WriteRunPlanV1(p, f.v1)
+	}
+	return plan.Encode(p)
+}
+
+// checks reports whether a file is compared rather than written.
+func (f *compileFlags) checks() bool { return f.check != "" }
+
+// validatesOnly reports whether nothing is compared either.
+func (f *compileFlags) validatesOnly() bool { return f.checks() && f.checkedFile() == "" }
+
+// checkedFile is the file to compare; empty where none is known.
+func (f *compileFlags) checkedFile() string {
+	if f.check != checkAlone {
+		return f.check
+	}
+	return f.output
+}
+
+// fileOfCheck takes the file of `--check FILE` out of the arguments: a flag
+// whose value may be missing only has one that is joined by =. No id of a lane
+// looks like a file.
+func (f *compileFlags) fileOfCheck(args []string) []string {
+	if f.check != checkAlone || f.output != "" {
+		return args
+	}
+	for i, arg := range args {
+		if strings.HasSuffix(arg, ".json") || strings.Contains(arg, "/") {
+			f.check = arg
+			return append(append([]string(nil), args[:i]...), args[i+1:]...)
+		}
+	}
+	return args
+}
+
+// rewrite is the command that writes the file that was checked.
+func (f *compileFlags) rewrite(args []string) string {
+	words := append([]string{"pikaci", "compile"}, args...)
+	f.set.Visit(func(given *pflag.Flag) {
+		switch given.Name {
+		case "check", "output":
+		case "changed-path":
+			for _, p := range f.changedPaths {
+				words = append(words, "--changed-path", p)
+			}
+		default:
+			words = append(words, "--"+given.Name, given.Value.String())
+		}
+	})
+	words = append(words, "-o", f.checkedFile())
+	for i, word := range words {
+		words[i] = shellQuoted(word)
+	}
+	return strings.Join(words, " ")
+}
+
+// shellQuoted quotes a word where a shell would not leave it alone.
+func shellQuoted(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./=:@,+", r)
+	}
+	if word != "" && strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/sledtools/pikaci/cmd/pikaci/internal/plandiff"
+	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// maxDifferences is how many lines say what differs before the rest is a
+// number.
+const maxDifferences = 20
+
+// writeFile makes b the content of the file at path, whole or not at all, and
+// leaves an equal file alone, so that what watches it stays quiet.
+func writeFile(path string, b []byte) error {
+	// A link stays one: it is its file that is replaced.
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("write %s: %w", path, bare(err))
+	case info.IsDir():
+		return usage("", "-o %s is a folder", path)
+	case !info.Mode().IsRegular():
+		// A device or pipe is written to; to replace it would break it.
+		return writeInto(path, b)
+	default:
+		if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, b) {
+			return nil
+		}
+	}
+	if err := record.WriteFile(path, b); err != nil {
+		return fmt.Errorf("write %s: %w", path, bare(err))
+	}
+	return nil
+}
+
+func writeInto(path string, b []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err == nil {
+		_, err = f.Write(b)
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, bare(err))
+	}
+	return nil
+}
+
+// bare is an error of the file system without the operation and path, which
+// the words around it say.
+func bare(err error) error {
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		return p.Err
+	case errors.As(err, &l):
+		return l.Err
+	}
+	return err
+}
+
+// checkFile compares the file at path with what would be written to it.
+func checkFile(path string, want []byte, rewrite string) error {
+	hint := "write it: " + rewrite
+	have, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return invalid(hint, "%s: no such file", path)
+	case err != nil:
+		return fmt.Errorf("read %s: %w", path, bare(err))
+	case bytes.Equal(have, want):
+		return nil
+	}
+	// The digest only repeats that something differs.
+	lines, err := plandiff.Diff(have, want, "digest")
+	if err != nil || len(lines) == 0 {
+		return invalid(hint, "%s%s", path, unlike(have))
+	}
+	var b bytes.Buffer
+	for i, line := range lines {
+		if i == maxDifferences {
+			fmt.Fprintf(&b, "\n    and %d more", len(lines)-i)
+			break
+		}
+		fmt.Fprintf(&b, "\n    %s", line)
+	}
+	return invalid(hint, "%s is not the plan of these lane files and this selection:%s", path, b.String())
+}
+
+// unlike says what is wrong with a file that differs from the plan in nothing
+// that a plan says.
+func unlike(have []byte) string {
+	_, err := plan.Decode(have)
+	var syntax *plan.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return ":" + err.Error()
+	case err != nil:
+		return ": " + err.Error()
+	}
+	return " says the same as the plan, but is not written the same way"
+}

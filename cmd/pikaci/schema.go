@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sledtools/pikaci/compiler"
+)
+
+func schemaCommand() command {
+	return command{
+		name:    "schema",
+		args:    "lanes|plan [flags]",
+		summary: "print the schema of lane files or of plans",
+		about: "schema prints the schema that this pikaci holds lane files or plans against,\n" +
+			"as CUE or as JSON Schema.",
+		examples: []string{
+			"pikaci schema lanes                      # what a lane file may hold",
+			"pikaci schema plan --format jsonschema   # for programs that read plans",
+		},
+		flags: func(set *pflag.FlagSet) runner {
+			format := set.String("format", "cue", "`cue|jsonschema` language to write it in (default cue)")
+			return func(_ context.Context, s *session, args []string) error {
+				return runSchema(s, *format, args)
+			}
+		},
+	}
+}
+
+func runSchema(s *session, format string, args []string) error {
+	names, formats := []string{"lanes", "plan"}, []string{"cue", "jsonschema"}
+	switch {
+	case len(args) == 0:
+		return usage("pikaci schema lanes, or pikaci schema plan", "schema of what is not said")
+	case len(args) > 1:
+		return usage("", "schema takes one name, and %q is given too", args[1])
+	}
+	if err := oneOf("schema", args[0], names); err != nil {
+		return err
+	}
+	if err := oneOf("--format", format, formats); err != nil {
+		return err
+	}
+	b, err := compiler.Schema(args[0], format)
+	if err != nil {
+		return err
+	}
+	_, err = s.stdout.Write(b)
+	return err
+}
+
+// oneOf refuses a value that is not of a list.
+func oneOf(what, value string, values []string) error {
+	if slices.Contains(values, value) {
+		return nil
+	}
+	return usage(didYouMean(nearest(value, values), ""),
+		"%s can't be %q: want %s", what, value, strings.Join(values, " or "))
+}

@@ -1,0 +1,137 @@
+package main
+
+// The rules for output:
+//
+//   - stdout holds only what was asked for: a plan, a list, a schema, a help
+//     text. Everything else goes to stderr.
+//   - an error is one line, `pikaci: message`, lower case, no period; what to
+//     do about it follows on a line of its own, `hint: ...`.
+//   - a mistake in a lane file begins with file:line:column instead, so that
+//     an editor can jump to it; other places involved follow, indented.
+//   - nothing is said when all is well.
+//   - what can't be written to stdout is an error, never silence; what can't
+//     be written to stderr is lost.
+//
+// Only this file writes to stderr.
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/sledtools/pikaci/compiler"
+)
+
+// The exit codes; docs/running.md says more.
+const (
+	exitOK = 0
+	// exitInvalid: lane files or plan are not valid, or the plan is stale.
+	exitInvalid = 3
+	// exitBroken: it could not be carried out, for a reason that is neither
+	// in the lane files nor on the command line.
+	exitBroken = 4
+	// exitUsage: the command line is wrong; unknown names are.
+	exitUsage = 64
+	// exitInterrupted: a signal ended it.
+	exitInterrupted = 130
+)
+
+// maxDiagnostics is how many mistakes are printed before the rest is a number.
+const maxDiagnostics = 20
+
+// exitError is an error that knows its exit code and what helps against it.
+type exitError struct {
+	code    int
+	message string
+	hint    string
+}
+
+func (e *exitError) Error() string { return e.message }
+
+// usage is a mistake on the command line; hint may be empty.
+func usage(hint, format string, args ...any) error {
+	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// invalid says that lane files or a plan are not what they must be.
+func invalid(hint, format string, args ...any) error {
+	return &exitError{code: exitInvalid, message: fmt.Sprintf(format, args...), hint: hint}
+}
+
+// output is stdout: it keeps the first error, so that printing needs no check
+// at each line and no failure is lost.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+// Write passes p on until the first error.
+func (o *output) Write(p []byte) (int, error) {
+	if o.err != nil {
+		return 0, o.err
+	}
+	n, err := o.w.Write(p)
+	if err != nil {
+		o.err = fmt.Errorf("write to stdout: %w", bare(err))
+	}
+	return n, o.err
+}
+
+// note prints a line to stderr.
+func (s *session) note(format string, args ...any) {
+	fmt.Fprintf(s.stderr, format+"\n", args...)
+}
+
+// report prints an error and gives the exit code that it stands for.
+func (s *session) report(ctx context.Context, err error) int {
+	var found compiler.Diagnostics
+	var unknown *compiler.UnknownNameError
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &found):
+		s.diagnostics(found)
+		return exitInvalid
+	case errors.As(err, &unknown):
+		s.failed(err, didYouMean(unknown.Nearest, "pikaci compile --list shows all"))
+		return exitUsage
+	case errors.As(err, &exit):
+		s.failed(err, exit.hint)
+		return exit.code
+	case ctx.Err() != nil:
+		s.failed(errors.New("interrupted"), "")
+		return exitInterrupted
+	}
+	s.failed(err, "")
+	return exitBroken
+}
+
+func (s *session) failed(err error, hint string) {
+	s.note("pikaci: %v", err)
+	if hint != "" {
+		s.note("hint: %s", hint)
+	}
+}
+
+func (s *session) diagnostics(found compiler.Diagnostics) {
+	for i, d := range found {
+		if i == maxDiagnostics {
+			s.note("pikaci: and %d more", len(found)-i)
+			return
+		}
+		at := d.Position.String()
+		if at == "" {
+			at = "pikaci"
+		}
+		s.note("%s: %s", at, strings.TrimSpace(d.Message))
+		for _, other := range d.Others {
+			s.note("    %s", other)
+		}
+		if d.Hint != "" {
+			s.note("hint: %s", d.Hint)
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package archtest
+
+// module is the import path that all packages of ours begin with.
+const module = "github.com/sledtools/pikaci"
+
+// rule is what one package may import in its code. Tests may import the same,
+// the packages of testOnly, and what tests names.
+type rule struct {
+	// pkg is a path from the module's root. One that ends in /... is for the
+	// packages below it that have no rule of their own.
+	pkg string
+	// ours are packages of the module, each a path from its root; with /...
+	// those below it too.
+	ours []string
+	// third are modules of others, each alone or with packages below it.
+	third []string
+	// not are packages of the standard library that it does without, because
+	// of what it promises not to do.
+	not []string
+	// tests are packages of ours that its tests need beside ours.
+	tests []string
+}
+
+// pure is what code that neither reads files nor runs nor asks anything does
+// without.
+var pure = []string{"os", "os/exec", "net", "net/http", "syscall"}
+
+// offline is what code that runs nothing and asks no network does without.
+var offline = []string{"os/exec", "net", "net/http"}
+
+// testOnly are modules of others that tests of every package may import, and
+// no code may.
+var testOnly = []string{"github.com/rogpeppe/go-internal", "pgregory.net/rapid"}
+
+// alone says which third party belongs to one package, so that a rule that is
+// loosened by mistake is seen.
+var alone = map[string][]string{
+	"cuelang.org/go":         {"compiler", "compiler/..."},
+	"github.com/lxc/incus":   {"runtime/incus", "runtime/incus/..."},
+	"github.com/spf13/pflag": {"cmd/pikaci"},
+}
+
+// rules is the table. A package that it does not name is refused.
+var rules = []rule{
+	// Flags, environment, signals, exit codes, wiring.
+	{
+		pkg: "cmd/pikaci",
+		ours: []string{
+			"cmd/pikaci/internal/...", "compiler", "schema/plan", "schema/runner",
+			"runtime", "runtime/event", "runtime/nix", "runtime/incus", "runtime/host", "runtime/payload",
+			"runtime/snapshot", "runtime/record", "runtime/report",
+		},
+		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
+		tests: []string{"runtime/runtimetest"},
+	},
+	{pkg: "cmd/pikaci/internal/...", ours: []string{"schema/plan"}},
+	{pkg: "cmd/pikaci-guest", ours: []string{"runtime/guest", "runtime/process"}, not: []string{"net", "net/http"}},
+
+	// The contract. Both halves import it; it imports neither.
+	{pkg: "schema", not: pure},
+	{pkg: "schema/plan", not: pure},
+	{pkg: "schema/runner", ours: []string{"schema/plan"}, not: offline},
+
+	// Lane files to a plan.
+	{
+		pkg:   "compiler",
+		ours:  []string{"compiler/...", "schema", "schema/plan"},
+		third: []string{"cuelang.org/go", "github.com/bmatcuk/doublestar"},
+		not:   offline,
+	},
+	{
+		pkg:   "compiler/...",
+		ours:  []string{"compiler/...", "schema", "schema/plan"},
+		third: []string{"cuelang.org/go", "github.com/bmatcuk/doublestar"},
+		not:   offline,
+	},
+
+	// A plan to a verdict.
+	{
+		pkg:   "runtime",
+		ours:  []string{"runtime/event", "runtime/process", "schema/plan"},
+		not:   offline,
+		tests: []string{"runtime/runtimetest"},
+	},
+	{pkg: "runtime/event", ours: []string{"schema/plan"}, not: pure},
+	{pkg: "runtime/guest"},
+	{pkg: "runtime/process", not: []string{"net", "net/http"}},
+	{pkg: "runtime/payload", ours: []string{"runtime/event", "schema/plan"}, not: offline},
+	{
+		pkg:   "runtime/artifact",
+		ours:  []string{"runtime", "runtime/event", "schema/plan"},
+		third: []string{"github.com/bmatcuk/doublestar"},
+		not:   offline,
+	},
+	{
+		pkg:   "runtime/nix",
+		ours:  []string{"runtime", "runtime/event", "runtime/payload", "schema/plan"},
+		third: []string{"golang.org/x/sys"},
+		tests: []string{"runtime/runtimetest"},
+	},
+	{
+		pkg: "runtime/incus",
+		ours: []string{
+			"runtime", "runtime/artifact", "runtime/event", "runtime/guest", "runtime/payload", "runtime/process", "schema/plan",
+		},
+		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sys"},
+		tests: []string{"runtime/runtimetest"},
+	},
+	{
+		pkg:   "runtime/host",
+		ours:  []string{"runtime", "runtime/artifact", "runtime/event", "runtime/process", "runtime/snapshot", "schema/plan"},
+		tests: []string{"runtime/runtimetest"},
+	},
+	{pkg: "runtime/snapshot", third: []string{"golang.org/x/sync", "golang.org/x/sys"}, not: offline},
+	{
+		pkg:   "runtime/record",
+		ours:  []string{"runtime/event", "schema/plan"},
+		third: []string{"github.com/oklog/ulid"},
+		not:   offline,
+	},
+	{
+		pkg:  "runtime/report",
+		ours: []string{"runtime/event", "runtime/record", "schema/plan"},
+		not:  offline,
+	},
+	{
+		pkg:  "runtime/runtimetest",
+		ours: []string{"runtime", "runtime/event", "schema/plan"},
+	},
+
+	// Tests only.
+	{pkg: "lanes", tests: []string{"compiler", "schema", "schema/plan"}},
+	{pkg: "internal/archtest"},
+}

@@ -1,0 +1,338 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// run is a run under way. The goroutine of carryOut owns all of it but what
+// stands under mu.
+type run struct {
+	*Config
+	cancel  context.CancelCauseFunc
+	states  *states
+	jobs    []*jobRun
+	byID    map[string]*jobRun
+	started time.Time
+
+	busy     [classes]int
+	workers  int
+	messages chan message
+	// roots names for each skipped node the node whose end made it so.
+	roots    map[string]string
+	outcomes map[string]event.Outcome
+	// ended are jobs that ended since releaseEnded was last called.
+	ended []*jobRun
+
+	mu     sync.Mutex
+	leases map[string]event.Lease // by job
+	left   []event.LeaseLeft
+}
+
+// jobRun is a job of the run, with what the loop keeps of it.
+type jobRun struct {
+	JobContext
+	closeLogs func() error
+	began     time.Time
+	// active counts its nodes under way.
+	active    int
+	finished  *event.JobFinished
+	releasing bool
+}
+
+// message is what a worker tells the loop: the node's outcome, or that a job's
+// lease was taken back.
+type message struct {
+	node     *plan.Node
+	outcome  event.Outcome
+	released *jobRun
+}
+
+// carryOut drives all nodes to their end. Workers only execute; this goroutine
+// decides, and no other reads or changes the states.
+func (r *run) carryOut(ctx context.Context) {
+	for _, j := range r.jobs {
+		if err := r.openJob(j); err != nil {
+			r.endUnstarted(err)
+			return
+		}
+	}
+	ended := ctx.Done()
+	for {
+		if ctx.Err() == nil {
+			r.startReady(ctx)
+		} else if ended != nil {
+			ended = nil
+			r.cancelWaiting(context.Cause(ctx))
+		}
+		if r.workers == 0 {
+			break
+		}
+		select {
+		case m := <-r.messages:
+			r.take(m)
+		case <-ended:
+		case <-r.Abandon:
+			r.abandon()
+			return
+		}
+	}
+	if !r.states.done() {
+		panic("BUG: no node is under way, none can start, and not all have ended")
+	}
+}
+
+func (r *run) openJob(j *jobRun) error {
+	if r.PrepareOnly && j.Job.Host() {
+		return nil
+	}
+	closeLogs, err := r.OpenJob(&j.JobContext)
+	if err != nil {
+		return fmt.Errorf("open the logs of job %s: %w", j.Job.ID, err)
+	}
+	j.closeLogs = closeLogs
+	return nil
+}
+
+// startReady starts what is ready, as far as there are slots.
+func (r *run) startReady(ctx context.Context) {
+	limits := [classes]int{classBuild: r.Parallel, classInstance: r.Parallel + 1, classCommand: r.Parallel}
+	for c := range classes {
+		for r.busy[c] < limits[c] {
+			n := r.states.next(c)
+			if n == nil {
+				break
+			}
+			r.start(ctx, n)
+		}
+	}
+}
+
+func (r *run) start(ctx context.Context, n *plan.Node) {
+	r.states.start(n)
+	r.busy[classOf(n)]++
+	r.workers++
+	t := Task{Node: n, Attempt: 1, Run: &r.Run, Emit: r.emit}
+	for _, id := range n.Jobs {
+		if j := r.byID[id]; j != nil {
+			t.Jobs = append(t.Jobs, &j.JobContext)
+			j.active++
+			if n.NixBuild == nil && j.began.IsZero() {
+				j.began = time.Now()
+			}
+		}
+	}
+	go func() { r.messages <- message{node: n, outcome: r.work(ctx, t)} }()
+}
+
+// work carries out a node in a worker's goroutine, again if its command failed
+// and the lane allows it.
+func (r *run) work(ctx context.Context, t Task) event.Outcome {
+	for {
+		if err := r.emit(event.Event{NodeStarted: &event.NodeStarted{Node: t.Node.ID, Attempt: t.Attempt}}); err != nil {
+			return infra(err)
+		}
+		out := r.execute(ctx, t)
+		if out.Failure != event.Test || t.Node.Prepares() || t.Attempt > t.Job().Job.Retries || ctx.Err() != nil {
+			if out.Verdict == event.Passed && t.Attempt > 1 {
+				out.Reason = fmt.Sprintf("flaky: passed at attempt %d", t.Attempt)
+			}
+			return out
+		}
+		r.emit(event.Event{NodeRetried: &event.NodeRetried{Node: t.Node.ID, Attempt: t.Attempt, Outcome: out}})
+		t.Attempt++
+		if again := r.freshInstance(ctx, t); again != nil {
+			return *again
+		}
+	}
+}
+
+// freshInstance replaces a guest job's instance for another attempt; nil when
+// that worked, or for a host job.
+func (r *run) freshInstance(ctx context.Context, t Task) *event.Outcome {
+	if t.Node.GuestCommand == nil {
+		return nil
+	}
+	r.release(ctx, t.Job().Job.ID)
+	for i := range r.Plan.Nodes {
+		if n := &r.Plan.Nodes[i]; n.ID == plan.PrepareRunnerID(t.Job().Job.ID) {
+			t.Node = n
+		}
+	}
+	if out := r.execute(ctx, t); out.Verdict != event.Passed {
+		return &out
+	}
+	return nil
+}
+
+// execute calls the executor of the node and makes an outcome of its error.
+func (r *run) execute(ctx context.Context, t Task) event.Outcome {
+	var e Executor
+	switch n := t.Node; {
+	case n.NixBuild != nil:
+		e = r.Builds
+	case n.IncusInstance != nil:
+		e = r.Instances
+	case n.GuestCommand != nil:
+		e = r.Guests
+	case n.HostCommand != nil:
+		e = r.Hosts
+	}
+	out, err := e.Execute(ctx, t)
+	switch {
+	case err == nil:
+		return out
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)), errors.Is(err, context.Canceled):
+		return cancelled(context.Cause(ctx))
+	}
+	return infra(err)
+}
+
+func infra(err error) event.Outcome {
+	return event.Outcome{Verdict: event.Failed, Failure: event.Infra, Reason: err.Error()}
+}
+
+func cancelled(cause error) event.Outcome {
+	if cause != nil && errors.Is(cause, ErrJournal) {
+		return infra(cause)
+	}
+	o := event.Outcome{Verdict: event.Cancelled}
+	if cause != nil {
+		o.Reason = cause.Error()
+	}
+	return o
+}
+
+// take handles a worker's message.
+func (r *run) take(m message) {
+	r.workers--
+	if m.released != nil {
+		r.busy[classCommand]--
+		m.released.releasing = false
+		return
+	}
+	for _, id := range m.node.Jobs {
+		if j := r.byID[id]; j != nil {
+			j.active--
+		}
+	}
+	c := classOf(m.node)
+	// A guest's command keeps its slot until its instance is gone.
+	if m.node.GuestCommand == nil {
+		r.busy[c]--
+	}
+	r.endNode(m.node, m.outcome)
+	for _, s := range r.states.finish(m.node, m.outcome.Verdict) {
+		root, ok := r.roots[s.because.ID]
+		if !ok {
+			root = s.because.ID
+		}
+		r.roots[s.node.ID] = root
+		r.endNode(s.node, r.skipOutcome(root))
+	}
+	if m.outcome.Verdict != event.Passed {
+		r.skipDoomed()
+	}
+	for _, id := range m.node.Jobs {
+		if j := r.byID[id]; j != nil {
+			r.releaseIfOver(j, m.node.GuestCommand != nil)
+		}
+	}
+	r.releaseEnded()
+	if r.FailFast && m.outcome.Verdict == event.Failed {
+		r.cancel(ErrFailFast)
+	}
+}
+
+// skipOutcome is what a node ends with that waits for root, which did not pass.
+func (r *run) skipOutcome(root string) event.Outcome {
+	if o := r.outcomes[root]; o.Verdict == event.Cancelled {
+		return o
+	}
+	return event.Outcome{Verdict: event.Skipped, Reason: "waits for " + root + ", which did not pass"}
+}
+
+// skipDoomed ends the nodes that are only for jobs which ended already.
+func (r *run) skipDoomed() {
+	doomed := r.states.skip(func(n *plan.Node) bool {
+		for _, id := range n.Jobs {
+			if j := r.byID[id]; j != nil && j.finished == nil {
+				return false
+			}
+		}
+		return !r.PrepareOnly
+	})
+	for _, n := range doomed {
+		r.endNode(n, event.Outcome{Verdict: event.Skipped, Reason: "no job waits for it any more"})
+	}
+}
+
+// endNode records a node's outcome, and its job's where it is the job's
+// command.
+func (r *run) endNode(n *plan.Node, o event.Outcome) {
+	if _, twice := r.outcomes[n.ID]; twice {
+		panic(fmt.Sprintf("BUG: node %q ended twice", n.ID))
+	}
+	r.outcomes[n.ID] = o
+	r.emit(event.Event{NodeFinished: &event.NodeFinished{Node: n.ID, Outcome: o}})
+	if !n.Prepares() {
+		r.endJob(r.byID[n.Jobs[0]], r.jobOutcome(n, o))
+	}
+}
+
+// jobOutcome is the verdict of a job whose command ended with o. A job whose
+// payload or instance could not be made has failed by that; one that needs a
+// job which did not pass is skipped.
+func (r *run) jobOutcome(n *plan.Node, o event.Outcome) event.Outcome {
+	rootID, skipped := r.roots[n.ID]
+	if !skipped || o.Verdict != event.Skipped {
+		return o
+	}
+	root := r.states.nodes[rootID].node
+	if !root.Prepares() {
+		o.Reason = fmt.Sprintf("needs job %s, which did not pass", root.Jobs[0])
+		return o
+	}
+	cause := r.outcomes[rootID]
+	o = event.Outcome{Verdict: event.Failed, Failure: event.Prepare, Reason: rootID + ": " + cause.Reason}
+	if cause.Failure == event.Infra {
+		o.Failure = event.Infra
+	}
+	return o
+}
+
+func (r *run) endJob(j *jobRun, o event.Outcome) {
+	f := event.JobFinished{Job: j.Job.ID, Lane: j.Lane.ID, Outcome: o}
+	if !j.began.IsZero() {
+		f.DurationMS = time.Since(j.began).Milliseconds()
+	}
+	j.finished = &f
+	r.ended = append(r.ended, j)
+	r.emit(event.Event{JobFinished: &f})
+}
+
+// cancelWaiting ends all nodes that have not started. Workers see the ended
+// context by themselves.
+func (r *run) cancelWaiting(cause error) {
+	for _, n := range r.states.skip(func(*plan.Node) bool { return true }) {
+		r.endNode(n, cancelled(cause))
+	}
+	r.releaseEnded()
+}
+
+// endUnstarted ends every node of a run whose beginning failed.
+func (r *run) endUnstarted(err error) {
+	for _, n := range r.states.skip(func(*plan.Node) bool { return true }) {
+		o := infra(err)
+		if errors.Is(err, ErrInterrupted) {
+			o = cancelled(err)
+		}
+		r.endNode(n, o)
+	}
+}

@@ -1,0 +1,135 @@
+package record
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/oklog/ulid/v2"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// Dir is the directory of one run.
+type Dir struct {
+	// ID is the run's id.
+	ID string
+	// Path is absolute.
+	Path string
+}
+
+var runIDPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// NewID is a run id that sorts by time: a ULID in lower case.
+func NewID(now time.Time) string {
+	return strings.ToLower(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
+}
+
+// Create makes the directory of a new run under the state root. It fails where
+// one of that id is there already.
+func Create(stateRoot, id string) (*Dir, error) {
+	if !runIDPattern.MatchString(id) {
+		return nil, fmt.Errorf("run id %q: want letters, digits, dot, underscore and dash, at most 64", id)
+	}
+	root, err := filepath.Abs(stateRoot)
+	if err != nil {
+		return nil, fmt.Errorf("state root %s: %w", stateRoot, err)
+	}
+	d := &Dir{ID: id, Path: filepath.Join(root, "runs", id)}
+	if err := os.MkdirAll(filepath.Dir(d.Path), 0o755); err != nil {
+		return nil, fmt.Errorf("make the state root: %w", err)
+	}
+	if err := os.Mkdir(d.Path, 0o755); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("run %s is there already: %s", id, d.Path)
+		}
+		return nil, fmt.Errorf("make the run directory: %w", err)
+	}
+	return d, os.Mkdir(d.file("jobs"), 0o755)
+}
+
+func (d *Dir) file(name ...string) string {
+	return filepath.Join(append([]string{d.Path}, name...)...)
+}
+
+// WriteJSON writes a record of the run: JSON, two spaces, whole or not at all.
+func (d *Dir) WriteJSON(name string, v any) error {
+	b, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", name, err)
+	}
+	return d.Write(name, append(b, '\n'))
+}
+
+// WritePlan keeps the plan that the run carries out.
+func (d *Dir) WritePlan(p *plan.Plan) error {
+	b, err := plan.Encode(p)
+	if err != nil {
+		return err
+	}
+	return d.Write("plan.json", b)
+}
+
+// snapshotRecord is pikaci-snapshot.json.
+type snapshotRecord struct {
+	SourceRoot  string    `json:"source_root"`
+	GitHead     string    `json:"git_head"`
+	GitDirty    bool      `json:"git_dirty"`
+	CreatedAt   time.Time `json:"created_at"`
+	ContentHash string    `json:"content_hash"`
+}
+
+// WriteSnapshot writes pikaci-snapshot.json, beside the snapshot.
+func (d *Dir) WriteSnapshot(source string, s event.SnapshotTaken) error {
+	return d.WriteJSON("pikaci-snapshot.json", snapshotRecord{SourceRoot: source, GitHead: s.GitHead,
+		GitDirty: s.GitDirty, CreatedAt: time.Now().UTC(), ContentHash: s.ContentHash})
+}
+
+// WriteResult writes the record of one job into its folder.
+func (d *Dir) WriteResult(j JobRecord) error {
+	if err := os.MkdirAll(d.file("jobs", j.ID), 0o755); err != nil {
+		return err
+	}
+	return d.WriteJSON(filepath.Join("jobs", j.ID, "result.json"), j)
+}
+
+// Write writes a file of the run, whole or not at all: under a temporary name,
+// synced, renamed.
+func (d *Dir) Write(name string, b []byte) error {
+	if err := WriteFile(d.file(name), b); err != nil {
+		return fmt.Errorf("write %s of run %s: %w", name, d.ID, err)
+	}
+	return nil
+}
+
+// WriteFile replaces the file at path by b, whole or not at all: under a
+// temporary name in the same folder, synced, then renamed.
+func WriteFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
+}

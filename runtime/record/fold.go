@@ -1,0 +1,243 @@
+package record
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+)
+
+// RunSchemaVersion is of run.json.
+const RunSchemaVersion = 1
+
+// Run is run.json: what happened, folded from the events.
+type Run struct {
+	SchemaVersion int       `json:"schema_version"`
+	ID            string    `json:"id"`
+	Pikaci        string    `json:"pikaci"`
+	PlanDigest    string    `json:"plan_digest"`
+	SourceRoot    string    `json:"source_root"`
+	RunDir        string    `json:"run_dir"`
+	StartedAt     time.Time `json:"started_at"`
+	// FinishedAt is missing while the run goes on, and for ever where it
+	// was killed.
+	FinishedAt  *time.Time           `json:"finished_at,omitempty"`
+	DurationMS  int64                `json:"duration_ms"`
+	Verdict     event.Verdict        `json:"verdict,omitempty"`
+	ExitCode    *int                 `json:"exit_code,omitempty"`
+	Reason      string               `json:"reason,omitempty"`
+	Interrupted string               `json:"interrupted,omitempty"`
+	Snapshot    *event.SnapshotTaken `json:"snapshot,omitempty"`
+	Lanes       []LaneRecord         `json:"lanes"`
+	Jobs        []JobRecord          `json:"jobs"`
+	Nodes       []NodeRecord         `json:"nodes"`
+	// Phases are the run's own; those of jobs and nodes stand there.
+	Phases []PhaseRecord `json:"phases"`
+	// Leases are what was made for the run and not yet taken back.
+	Leases []event.Lease     `json:"leases"`
+	Left   []event.LeaseLeft `json:"left"`
+}
+
+// LaneRecord is a lane and its verdict.
+type LaneRecord struct {
+	ID      string        `json:"id"`
+	Verdict event.Verdict `json:"verdict,omitempty"`
+}
+
+// JobRecord is a job: how it ended, its phases and its artifacts.
+type JobRecord struct {
+	ID   string `json:"id"`
+	Lane string `json:"lane,omitempty"`
+	event.Outcome
+	DurationMS int64                `json:"duration_ms"`
+	Phases     []PhaseRecord        `json:"phases"`
+	Artifacts  []event.Artifact     `json:"artifacts"`
+	Truncated  []event.LogTruncated `json:"truncated"`
+}
+
+// NodeRecord is a node and how it ended.
+type NodeRecord struct {
+	ID        string     `json:"id"`
+	Attempts  int        `json:"attempts"`
+	StartedAt *time.Time `json:"started_at,omitempty"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
+	event.Outcome
+	// Retried are the outcomes of earlier attempts.
+	Retried []event.Outcome `json:"retried"`
+	Phases  []PhaseRecord   `json:"phases"`
+}
+
+// PhaseRecord is a stretch of time. One that never ended has no end.
+type PhaseRecord struct {
+	Phase      event.Phase `json:"phase"`
+	Detail     string      `json:"detail,omitempty"`
+	StartedAt  time.Time   `json:"started_at"`
+	EndedAt    *time.Time  `json:"ended_at,omitempty"`
+	DurationMS int64       `json:"duration_ms"`
+	Error      string      `json:"error,omitempty"`
+}
+
+// PreparedOutputs is prepared-outputs.json: what the prepare nodes built.
+type PreparedOutputs struct {
+	SchemaVersion int                  `json:"schema_version"`
+	Outputs       []event.PayloadReady `json:"outputs"`
+}
+
+// Fold makes a Run of events, one after the other. The zero value is ready.
+type Fold struct {
+	run     Run
+	jobs    map[string]*JobRecord
+	nodes   map[string]*NodeRecord
+	order   []string // jobs
+	nOrder  []string // nodes
+	leases  map[string]event.Lease
+	outputs []event.PayloadReady
+}
+
+// Add takes the next event. Events that it does not know change nothing.
+func (f *Fold) Add(e event.Event) {
+	if f.jobs == nil {
+		f.jobs, f.nodes, f.leases = map[string]*JobRecord{}, map[string]*NodeRecord{}, map[string]event.Lease{}
+	}
+	switch {
+	case e.JournalOpened != nil:
+		f.run.ID, f.run.Pikaci, f.run.StartedAt = e.JournalOpened.RunID, e.JournalOpened.Pikaci, e.Time
+	case e.RunStarted != nil:
+		f.runStarted(e.RunStarted)
+	case e.SnapshotTaken != nil:
+		f.run.Snapshot = e.SnapshotTaken
+	case e.Interrupted != nil:
+		f.run.Interrupted = e.Interrupted.Reason
+	case e.PayloadReady != nil:
+		f.outputs = append(f.outputs, *e.PayloadReady)
+	case e.RunFinished != nil:
+		t := e.Time
+		f.run.FinishedAt, f.run.DurationMS = &t, e.RunFinished.DurationMS
+		f.run.Verdict, f.run.Reason = e.RunFinished.Verdict, e.RunFinished.Reason
+		f.run.ExitCode = &e.RunFinished.ExitCode
+	default:
+		f.addPart(e)
+	}
+}
+
+func (f *Fold) runStarted(s *event.RunStarted) {
+	f.run.PlanDigest, f.run.SourceRoot, f.run.RunDir = s.PlanDigest, s.SourceRoot, s.RunDir
+	for _, l := range s.Lanes {
+		f.run.Lanes = append(f.run.Lanes, LaneRecord{ID: l})
+	}
+	for _, j := range s.Jobs {
+		f.job(j)
+	}
+}
+
+// addPart takes events of a lane, a job, a node or a lease.
+func (f *Fold) addPart(e event.Event) {
+	switch {
+	case e.NodeStarted != nil:
+		n := f.node(e.NodeStarted.Node)
+		n.Attempts = e.NodeStarted.Attempt
+		if n.StartedAt == nil {
+			n.StartedAt = &e.Time
+		}
+	case e.NodeRetried != nil:
+		n := f.node(e.NodeRetried.Node)
+		n.Retried = append(n.Retried, e.NodeRetried.Outcome)
+	case e.NodeFinished != nil:
+		n := f.node(e.NodeFinished.Node)
+		n.Outcome, n.EndedAt = e.NodeFinished.Outcome, &e.Time
+	case e.JobFinished != nil:
+		j := f.job(e.JobFinished.Job)
+		j.Lane, j.Outcome, j.DurationMS = e.JobFinished.Lane, e.JobFinished.Outcome, e.JobFinished.DurationMS
+	case e.LaneFinished != nil:
+		for i := range f.run.Lanes {
+			if f.run.Lanes[i].ID == e.LaneFinished.Lane {
+				f.run.Lanes[i].Verdict = e.LaneFinished.Verdict
+			}
+		}
+	case e.Artifact != nil:
+		j := f.job(e.Artifact.Job)
+		j.Artifacts = append(j.Artifacts, *e.Artifact)
+	case e.LogTruncated != nil:
+		j := f.job(e.LogTruncated.Job)
+		j.Truncated = append(j.Truncated, *e.LogTruncated)
+	case e.PhaseStarted != nil:
+		p := f.phases(e.PhaseStarted.Job, e.PhaseStarted.Node)
+		*p = append(*p, PhaseRecord{Phase: e.PhaseStarted.Phase, Detail: e.PhaseStarted.Detail, StartedAt: e.Time})
+	case e.PhaseFinished != nil:
+		f.endPhase(e)
+	case e.LeaseIntended != nil:
+		f.leases[e.LeaseIntended.Name] = *e.LeaseIntended
+	case e.LeaseTaken != nil:
+		f.leases[e.LeaseTaken.Name] = *e.LeaseTaken
+	case e.LeaseReleased != nil:
+		delete(f.leases, e.LeaseReleased.Name)
+	case e.LeaseLeft != nil:
+		f.run.Left = append(f.run.Left, *e.LeaseLeft)
+	}
+}
+
+// phases is the list that a phase belongs to: the job's, else the node's, else
+// the run's.
+func (f *Fold) phases(job, node string) *[]PhaseRecord {
+	switch {
+	case job != "":
+		return &f.job(job).Phases
+	case node != "":
+		return &f.node(node).Phases
+	}
+	return &f.run.Phases
+}
+
+func (f *Fold) endPhase(e event.Event) {
+	end := e.PhaseFinished
+	list := *f.phases(end.Job, end.Node)
+	for i := len(list) - 1; i >= 0; i-- {
+		if p := &list[i]; p.Phase == end.Phase && p.EndedAt == nil {
+			p.EndedAt, p.DurationMS, p.Error = &e.Time, end.DurationMS, end.Error
+			return
+		}
+	}
+}
+
+func (f *Fold) job(id string) *JobRecord {
+	if f.jobs[id] == nil {
+		f.jobs[id] = &JobRecord{ID: id, Phases: []PhaseRecord{}, Artifacts: []event.Artifact{}, Truncated: []event.LogTruncated{}}
+		f.order = append(f.order, id)
+	}
+	return f.jobs[id]
+}
+
+func (f *Fold) node(id string) *NodeRecord {
+	if f.nodes[id] == nil {
+		f.nodes[id] = &NodeRecord{ID: id, Retried: []event.Outcome{}, Phases: []PhaseRecord{}}
+		f.nOrder = append(f.nOrder, id)
+	}
+	return f.nodes[id]
+}
+
+// Run is the record as of the last event.
+func (f *Fold) Run() Run {
+	r := f.run
+	r.SchemaVersion = RunSchemaVersion
+	r.Jobs, r.Nodes = []JobRecord{}, []NodeRecord{}
+	for _, id := range f.order {
+		r.Jobs = append(r.Jobs, *f.jobs[id])
+	}
+	for _, id := range f.nOrder {
+		r.Nodes = append(r.Nodes, *f.nodes[id])
+	}
+	r.Leases = []event.Lease{}
+	for _, name := range slices.Sorted(maps.Keys(f.leases)) {
+		r.Leases = append(r.Leases, f.leases[name])
+	}
+	r.Lanes = append([]LaneRecord{}, r.Lanes...)
+	r.Phases = append([]PhaseRecord{}, r.Phases...)
+	r.Left = append([]event.LeaseLeft{}, r.Left...)
+	return r
+}
+
+// Outputs are the payloads as of the last event.
+func (f *Fold) Outputs() PreparedOutputs {
+	return PreparedOutputs{SchemaVersion: RunSchemaVersion, Outputs: append([]event.PayloadReady{}, f.outputs...)}
+}

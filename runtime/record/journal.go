@@ -1,0 +1,133 @@
+package record
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+)
+
+// Journal appends to events.jsonl, and keeps the fold of what it appended.
+type Journal struct {
+	mu     sync.Mutex
+	file   *os.File
+	size   int64
+	seq    int64
+	broken error
+	fold   Fold
+	watch  func(event.Event)
+	now    func() time.Time
+}
+
+// OpenJournal makes the journal of a new run. watch is told of every event, in
+// order, also of those that could not be written; it must not block.
+func (d *Dir) OpenJournal(watch func(event.Event)) (*Journal, error) {
+	f, err := os.OpenFile(d.file("events.jsonl"), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("make the journal: %w", err)
+	}
+	return &Journal{file: f, watch: watch, now: time.Now}, nil
+}
+
+// Append stamps the event and writes it as one line; with sync, it is on disk
+// when Append returns. After a first failure nothing more is written: a
+// journal with a hole would lie.
+func (j *Journal) Append(e event.Event, sync bool) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.seq++
+	e.Seq, e.Time = j.seq, j.now().UTC()
+	j.fold.Add(e)
+	j.watch(e)
+	if j.broken == nil {
+		j.broken = j.write(e, sync)
+	}
+	return j.broken
+}
+
+func (j *Journal) write(e event.Event, sync bool) error {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("encode an event: %w", err)
+	}
+	n, err := j.file.Write(append(b, '\n'))
+	if err != nil {
+		if n > 0 {
+			// Leave no half line behind; a reader copes with one anyway.
+			err = errors.Join(err, j.file.Truncate(j.size))
+		}
+		return err
+	}
+	j.size += int64(n)
+	if sync {
+		return j.file.Sync()
+	}
+	return nil
+}
+
+// Records are the folds of all events so far.
+func (j *Journal) Records() (Run, PreparedOutputs) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.fold.Run(), j.fold.Outputs()
+}
+
+// Close syncs and closes the file.
+func (j *Journal) Close() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return errors.Join(j.file.Sync(), j.file.Close())
+}
+
+// maxEvent bounds one line of a journal, in bytes.
+const maxEvent = 16 << 20
+
+// ReadEvents reads a journal. A last line that was cut off is left out: its
+// writer was killed. Any other line that is not an event is an error that
+// names it.
+func ReadEvents(r io.Reader, each func(event.Event) error) error {
+	lines := bufio.NewReaderSize(r, 64<<10)
+	for n := 1; ; n++ {
+		line, err := readLine(lines)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("events.jsonl:%d: %w", n, err)
+		}
+		var e event.Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			return fmt.Errorf("events.jsonl:%d: not an event: %w", n, err)
+		}
+		if n == 1 && (e.JournalOpened == nil || e.JournalOpened.SchemaVersion != event.SchemaVersion) {
+			return fmt.Errorf("events.jsonl:1: want journal_opened with schema version %d", event.SchemaVersion)
+		}
+		if err := each(e); err != nil {
+			return err
+		}
+	}
+}
+
+// readLine gives one whole line, io.EOF at the end or at a line cut off.
+func readLine(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		part, err := r.ReadSlice('\n')
+		line = append(line, part...)
+		switch {
+		case err == nil:
+			return bytes.TrimSuffix(line, []byte("\n")), nil
+		case !errors.Is(err, bufio.ErrBufferFull):
+			return nil, err
+		case len(line) > maxEvent:
+			return nil, fmt.Errorf("a line of over %d MiB", maxEvent>>20)
+		}
+	}
+}

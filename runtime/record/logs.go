@@ -1,0 +1,107 @@
+package record
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/sledtools/pikaci/runtime/event"
+)
+
+// JobLogs are the three open log files of one job.
+type JobLogs struct {
+	Host, Stdout, Stderr *Log
+}
+
+// OpenLogs makes the job's folder and opens its logs. watch is told of every
+// chunk that was kept, with secrets masked; it must not block.
+func (d *Dir) OpenLogs(job string, secrets []string, limit int64, watch func(event.Stream, []byte)) (*JobLogs, error) {
+	dir := d.file("jobs", job)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	open := func(s event.Stream) (*Log, error) {
+		f, err := os.OpenFile(filepath.Join(dir, string(s)+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		if err != nil {
+			return nil, err
+		}
+		l := &Log{file: f, left: limit, watch: func(p []byte) { watch(s, p) }}
+		l.mask = newMask(secrets, l.keep)
+		return l, nil
+	}
+	var logs JobLogs
+	var errs [3]error
+	logs.Host, errs[0] = open(event.Host)
+	logs.Stdout, errs[1] = open(event.Stdout)
+	logs.Stderr, errs[2] = open(event.Stderr)
+	if err := errors.Join(errs[:]...); err != nil {
+		return nil, err
+	}
+	return &logs, nil
+}
+
+// Close closes the three files. It returns the first errors of writing, and
+// tells of logs that were cut off.
+func (l *JobLogs) Close(truncated func(event.Stream, int64)) error {
+	var errs []error
+	for s, log := range map[event.Stream]*Log{event.Host: l.Host, event.Stdout: l.Stdout, event.Stderr: l.Stderr} {
+		dropped, err := log.Close()
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s.log: %w", s, err))
+		}
+		if dropped > 0 {
+			truncated(s, dropped)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Log is one log file. It masks secrets, keeps at most its limit, and never
+// fails its writer: a full disk must not end a job, only be told of at the end.
+type Log struct {
+	mu      sync.Mutex
+	file    *os.File
+	mask    *mask
+	left    int64
+	dropped int64
+	err     error
+	watch   func([]byte)
+}
+
+// Write takes a chunk; it always takes all of it.
+func (l *Log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mask.write(p)
+	return len(p), nil
+}
+
+// keep appends what came out of the mask.
+func (l *Log) keep(p []byte) {
+	if cut := min(int64(len(p)), max(0, l.left)); cut < int64(len(p)) {
+		l.dropped += int64(len(p)) - cut
+		p = p[:cut]
+	}
+	if len(p) == 0 {
+		return
+	}
+	l.left -= int64(len(p))
+	if l.err == nil {
+		_, l.err = l.file.Write(p)
+	}
+	l.watch(p)
+}
+
+// Close writes what the mask holds back and closes the file. It returns how
+// many bytes were over the limit.
+func (l *Log) Close() (dropped int64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mask.flush()
+	return l.dropped, errors.Join(l.err, l.file.Close())
+}
+
+var _ io.Writer = (*Log)(nil)

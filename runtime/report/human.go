@@ -1,0 +1,138 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+)
+
+// Rules for what a person sees while a run goes on:
+//
+//   - one line for each change, in lower case, no period;
+//   - a line of a job's log begins with the job's id and a bar: │ for stdout,
+//     ┊ for stderr, · for what the host did for the job;
+//   - nothing that a guest wrote can move the cursor or change colours;
+//   - the table at the end stands alone on stdout, all else goes to stderr.
+
+// Human writes lines for a person.
+type Human struct {
+	w     io.Writer
+	err   error
+	lines lines
+}
+
+// NewHuman writes to w.
+func NewHuman(w io.Writer) *Human {
+	h := &Human{w: w}
+	h.lines = lines{open: map[lineKey][]byte{}, each: h.logLine}
+	return h
+}
+
+func (h *Human) say(format string, args ...any) {
+	if h.err == nil {
+		_, h.err = fmt.Fprintf(h.w, format+"\n", args...)
+	}
+}
+
+func (h *Human) logLine(job string, s event.Stream, line string) error {
+	bar := map[event.Stream]string{event.Stdout: "│", event.Stderr: "┊", event.Host: "·"}[s]
+	h.say("%s %s %s", job, bar, line)
+	return h.err
+}
+
+// Output shows the lines that a chunk ends.
+func (h *Human) Output(job string, s event.Stream, p []byte) error { return h.lines.write(job, s, p) }
+
+// Close does nothing: the last event was the end.
+func (h *Human) Close() error { return h.err }
+
+// Event shows the events that a person waits for.
+func (h *Human) Event(e event.Event) error {
+	switch {
+	case e.RunStarted != nil:
+		s := e.RunStarted
+		h.say("run: %s, %s, %d at a time", count(len(s.Lanes), "lane"), count(len(s.Jobs), "job"), s.Parallel)
+		h.say("record: %s", s.RunDir)
+	case e.PhaseStarted != nil && e.PhaseStarted.Phase == event.HostSetup:
+		h.say("host setup: %s", e.PhaseStarted.Detail)
+	case e.PhaseStarted != nil && e.PhaseStarted.Phase == event.Build:
+		h.say("build: %s", e.PhaseStarted.Node)
+	case e.SnapshotTaken != nil:
+		h.say("snapshot: %s, %s, %.19s", count(e.SnapshotTaken.Files, "file"), size(e.SnapshotTaken.Bytes), e.SnapshotTaken.ContentHash)
+	case e.PayloadReady != nil:
+		h.say("built: %s is %s", e.PayloadReady.OutputName, e.PayloadReady.StorePath)
+	case e.PhaseStarted != nil && e.PhaseStarted.Phase == event.Command:
+		h.say("start: %s", e.PhaseStarted.Job)
+	case e.NodeRetried != nil:
+		h.say("again: %s: attempt %d %s", e.NodeRetried.Node, e.NodeRetried.Attempt, why(e.NodeRetried.Outcome))
+	case e.Artifact != nil && e.Artifact.Refused != "":
+		h.say("refused: artifact %q of %s: %s", clean([]byte(e.Artifact.Path)), e.Artifact.Job, e.Artifact.Refused)
+	case e.LogTruncated != nil:
+		h.say("cut off: %s of %s: %s over the runner's ceiling", e.LogTruncated.Stream, e.LogTruncated.Job, size(e.LogTruncated.Bytes))
+	case e.Interrupted != nil:
+		h.say("stopping: %s", e.Interrupted.Reason)
+	case e.LeaseLeft != nil:
+		h.say("left behind: %s: %s\nremove it with: %s", e.LeaseLeft.Name, e.LeaseLeft.Error, e.LeaseLeft.Command)
+	case e.JobFinished != nil:
+		h.lines.flush(e.JobFinished.Job)
+		h.say("%s: %s (%s)%s", e.JobFinished.Verdict, e.JobFinished.Job,
+			seconds(e.JobFinished.DurationMS), colon(why(e.JobFinished.Outcome)))
+	}
+	return h.err
+}
+
+// why is an outcome's failure, exit code or signal, and reason, as far as they
+// are there.
+func why(o event.Outcome) string {
+	var parts []string
+	if o.Failure != "" {
+		parts = append(parts, string(o.Failure))
+	}
+	switch {
+	case o.Signal != "":
+		parts = append(parts, "killed by "+o.Signal)
+	case o.ExitCode != nil && *o.ExitCode != 0:
+		parts = append(parts, fmt.Sprintf("exit code %d", *o.ExitCode))
+	}
+	if o.Reason != "" {
+		parts = append(parts, clean([]byte(o.Reason)))
+	}
+	return strings.Join(parts, ": ")
+}
+
+func colon(s string) string {
+	if s == "" {
+		return ""
+	}
+	return ": " + s
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func seconds(ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	if d < 10*time.Second {
+		return fmt.Sprintf("%.2fs", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+func size(n int64) string {
+	switch {
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+}

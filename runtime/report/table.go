@@ -1,0 +1,101 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/record"
+)
+
+// columns are the phases of a job that the table shows, in order of time.
+var columns = []event.Phase{event.Create, event.Start, event.Workspace, event.Command, event.Artifacts, event.Delete}
+
+// Table writes the end of a run: every job, its verdict, why, how long each
+// phase took, then the lanes, then where the record is.
+func Table(w io.Writer, r record.Run) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	shown := usedColumns(r)
+	if len(r.Jobs) > 0 {
+		head := []string{"LANE", "JOB", "VERDICT"}
+		for _, c := range shown {
+			head = append(head, strings.ToUpper(string(c)))
+		}
+		fmt.Fprintln(t, strings.Join(append(head, "WHY"), "\t"))
+	}
+	for _, j := range r.Jobs {
+		row := []string{orDash(j.Lane), j.ID, orDash(string(j.Verdict))}
+		for _, c := range shown {
+			row = append(row, took(j.Phases, c))
+		}
+		fmt.Fprintln(t, strings.Join(append(row, orDash(why(j.Outcome))), "\t"))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	return ending(w, r)
+}
+
+// ending says builds, lanes, verdict and record.
+func ending(w io.Writer, r record.Run) error {
+	var b strings.Builder
+	b.WriteString("\n")
+	for _, n := range r.Nodes {
+		for _, p := range n.Phases {
+			if p.Phase == event.Build {
+				fmt.Fprintf(&b, "%s: %s, built in %s%s\n", n.ID, n.Verdict, seconds(p.DurationMS), colon(why(n.Outcome)))
+			}
+		}
+	}
+	for _, l := range r.Lanes {
+		if l.Verdict != "" {
+			fmt.Fprintf(&b, "lane %s: %s\n", l.ID, l.Verdict)
+		}
+	}
+	fmt.Fprintf(&b, "run %s: %s in %s%s\n", r.ID, r.Verdict, seconds(r.DurationMS), colon(clean([]byte(r.Reason))))
+	for _, l := range r.Left {
+		fmt.Fprintf(&b, "left behind: %s; remove it with: %s\n", l.Name, l.Command)
+	}
+	fmt.Fprintf(&b, "record: %s\n", r.RunDir)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// usedColumns are the phases that any job had.
+func usedColumns(r record.Run) []event.Phase {
+	var used []event.Phase
+	for _, c := range columns {
+		for _, j := range r.Jobs {
+			if took(j.Phases, c) != "-" {
+				used = append(used, c)
+				break
+			}
+		}
+	}
+	return used
+}
+
+// took is how long the phases of that name took together.
+func took(phases []record.PhaseRecord, name event.Phase) string {
+	var ms int64
+	found := false
+	for _, p := range phases {
+		if p.Phase == name {
+			ms += p.DurationMS
+			found = true
+		}
+	}
+	if !found {
+		return "-"
+	}
+	return seconds(ms)
+}
+
+func orDash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}

@@ -1,0 +1,263 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// Config is one run: the plan, what carries it out, and who is told.
+type Config struct {
+	Plan *plan.Plan
+	Run  RunContext
+	// Version of pikaci, for the journal's first line.
+	Version string
+	// Builds, Instances, Guests and Hosts carry out the four operations.
+	// Those that the plan does not ask for may be nil.
+	Builds, Instances, Guests, Hosts Executor
+	// Releaser takes back the instances; nil where Instances is nil.
+	Releaser Releaser
+	// HostSetup runs one command on the host, in the source tree.
+	HostSetup func(ctx context.Context, argv []string) error
+	// TakeSnapshot makes Run.Snapshot.
+	TakeSnapshot func(ctx context.Context) (event.SnapshotTaken, error)
+	// OpenJob opens a job's logs; the function it returns closes them.
+	OpenJob func(j *JobContext) (closeLogs func() error, err error)
+	Journal Journal
+	// Secrets are the values of all secrets that the plan's jobs name.
+	Secrets map[string]string
+	Limits  Limits
+	// Job takes one job and those that it needs; empty: all.
+	Job string
+	// Parallel is the number of commands, and of builds, at one time.
+	Parallel    int
+	FailFast    bool
+	PrepareOnly bool
+	// Abandon, when closed, makes the run stop waiting for anything and say
+	// what it leaves.
+	Abandon <-chan struct{}
+}
+
+// Journal keeps events. Append is called from many goroutines and gives the
+// event its sequence and time. With sync, it returns after the event is on
+// disk. Once it gave an error it gives one always.
+type Journal interface {
+	Append(e event.Event, sync bool) error
+}
+
+// CleanUpLimit bounds the taking back of what a run made, after its end or
+// cancel.
+const CleanUpLimit = 2 * time.Minute
+
+// Causes that end a run early; context.Cause gives them.
+var (
+	// ErrInterrupted means that a person or the machine asked to stop.
+	ErrInterrupted = errors.New("interrupted")
+	// ErrFailFast means that another job failed.
+	ErrFailFast = errors.New("another job failed (--fail-fast)")
+	// ErrJournal means that the journal can't be written.
+	ErrJournal = errors.New("the run's journal can't be written")
+)
+
+// Summary is how a run ended.
+type Summary struct {
+	Verdict  event.Verdict
+	ExitCode int
+	Reason   string
+	Jobs     []event.JobFinished
+	Lanes    []event.LaneFinished
+	// Left is what could not be taken back.
+	Left []event.LeaseLeft
+}
+
+// Run carries out the plan and returns how it ended. The error is of the run
+// as a whole, and the summary is right even then.
+func Run(ctx context.Context, c Config) (Summary, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r := newRun(&c, cancel)
+	r.begin()
+	err := r.hostSetup(ctx)
+	if err == nil {
+		err = r.snapshot(ctx)
+	}
+	if err == nil {
+		r.carryOut(ctx)
+	} else {
+		r.endUnstarted(err)
+	}
+	return r.finish(ctx, err)
+}
+
+func (r *run) begin() {
+	now := time.Now()
+	r.started = now
+	lanes, jobs := []string{}, []string{}
+	for _, l := range r.Plan.Lanes {
+		if l.Chosen {
+			lanes = append(lanes, l.ID)
+		}
+	}
+	for _, j := range r.jobs {
+		jobs = append(jobs, j.Job.ID)
+	}
+	r.emit(event.Event{JournalOpened: &event.JournalOpened{
+		SchemaVersion: event.SchemaVersion, RunID: r.Run.ID, Pikaci: r.Version}})
+	r.emit(event.Event{RunStarted: &event.RunStarted{
+		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
+		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs}})
+}
+
+// hostSetup runs each distinct command of the chosen lanes once.
+func (r *run) hostSetup(ctx context.Context) error {
+	done := make(map[string]bool)
+	for _, l := range r.Plan.Lanes {
+		if !l.Chosen {
+			continue
+		}
+		for _, argv := range l.HostSetup {
+			key := fmt.Sprintf("%q", argv)
+			if done[key] {
+				continue
+			}
+			done[key] = true
+			err := r.phase(event.PhaseStarted{Phase: event.HostSetup, Detail: key}, func() error {
+				return r.HostSetup(ctx, argv)
+			})
+			if err != nil {
+				return fmt.Errorf("host setup %s of lane %s: %w", key, l.ID, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (r *run) snapshot(ctx context.Context) error {
+	return r.phase(event.PhaseStarted{Phase: event.Snapshot}, func() error {
+		taken, err := r.TakeSnapshot(ctx)
+		if err != nil {
+			return fmt.Errorf("snapshot of %s: %w", r.Run.SourceRoot, err)
+		}
+		return r.emit(event.Event{SnapshotTaken: &taken})
+	})
+}
+
+// phase runs f between the events of a phase of the run.
+func (r *run) phase(p event.PhaseStarted, f func() error) error {
+	return Phase(r.emit, p, f)
+}
+
+// Phase runs f between the two events of a phase.
+func Phase(emit func(event.Event) error, p event.PhaseStarted, f func() error) error {
+	if err := emit(event.Event{PhaseStarted: &p}); err != nil {
+		return err
+	}
+	start := time.Now()
+	err := f()
+	end := event.PhaseFinished{Phase: p.Phase, Node: p.Node, Job: p.Job,
+		DurationMS: time.Since(start).Milliseconds()}
+	if err != nil {
+		end.Error = err.Error()
+	}
+	return errors.Join(err, emit(event.Event{PhaseFinished: &end}))
+}
+
+// emit journals an event of the run. An error of the journal ends the run.
+func (r *run) emit(e event.Event) error {
+	r.track(e)
+	sync := e.JournalOpened != nil || e.LeaseIntended != nil || e.JobFinished != nil || e.RunFinished != nil
+	err := r.Journal.Append(e, sync)
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("%w: %w", ErrJournal, err)
+	r.cancel(err)
+	return err
+}
+
+// track keeps the leases that must be taken back, whatever the journal does.
+func (r *run) track(e event.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, l := range []*event.Lease{e.LeaseIntended, e.LeaseTaken} {
+		if l != nil {
+			r.leases[l.Job] = *l
+		}
+	}
+	if e.LeaseReleased != nil {
+		delete(r.leases, e.LeaseReleased.Job)
+	}
+}
+
+// newRun makes the contexts of the jobs that are taken.
+func newRun(c *Config, cancel context.CancelCauseFunc) *run {
+	r := &run{
+		Config: c, cancel: cancel,
+		leases: make(map[string]event.Lease), byID: make(map[string]*jobRun),
+		roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
+		messages: make(chan message),
+	}
+	lanes := make(map[string]*plan.Lane)
+	for i := range c.Plan.Lanes {
+		lanes[c.Plan.Lanes[i].ID] = &c.Plan.Lanes[i]
+	}
+	wanted := wantedJobs(c.Plan, c.Job)
+	for i := range c.Plan.Jobs {
+		j := &c.Plan.Jobs[i]
+		if !wanted[j.ID] {
+			continue
+		}
+		secrets := make(map[string]string, len(j.Secrets))
+		for _, name := range j.Secrets {
+			secrets[name] = c.Secrets[name]
+		}
+		jr := &jobRun{JobContext: JobContext{
+			RunContext: &c.Run, Job: j, Lane: lanes[j.Lane], Limits: c.Limits, Secrets: secrets,
+			Dir: filepath.Join(c.Run.Dir, "jobs", j.ID),
+		}}
+		r.jobs = append(r.jobs, jr)
+		r.byID[j.ID] = jr
+	}
+	take := func(n *plan.Node) bool {
+		if c.PrepareOnly && n.NixBuild == nil {
+			return false
+		}
+		for _, id := range n.Jobs {
+			if wanted[id] {
+				return true
+			}
+		}
+		return false
+	}
+	r.states = newStates(c.Plan, take, func(*plan.Node) time.Duration { return time.Second })
+	return r
+}
+
+// wantedJobs are the ids of one job and of those that it needs, or of all.
+func wantedJobs(p *plan.Plan, only string) map[string]bool {
+	needs := make(map[string][]string, len(p.Jobs))
+	for _, j := range p.Jobs {
+		needs[j.ID] = j.Needs
+	}
+	wanted := make(map[string]bool)
+	var add func(id string)
+	add = func(id string) {
+		if !wanted[id] {
+			wanted[id] = true
+			for _, n := range needs[id] {
+				add(n)
+			}
+		}
+	}
+	for _, j := range p.Jobs {
+		if only == "" || j.ID == only {
+			add(j.ID)
+		}
+	}
+	return wanted
+}
