@@ -45,6 +45,7 @@ type runner func(ctx context.Context, s *session, args []string) error
 func commands() []command {
 	return []command{
 		compileCommand(),
+		execCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
@@ -56,9 +57,10 @@ func run(ctx context.Context, s session) int {
 	out := &output{w: s.stdout}
 	s.stdout = out
 	err := dispatch(ctx, &s)
-	if out.err != nil {
+	var ended *verdictError
+	if out.err != nil && !errors.As(err, &ended) && s.args[0] != "exec" {
 		// What was printed is cut off: whatever else came of it, that it is
-		// not whole must be told.
+		// not whole must be told. Only a run's verdict stands above it.
 		err = out.err
 	}
 	return s.report(ctx, err)

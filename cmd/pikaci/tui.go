@@ -60,6 +60,29 @@ func invalid(hint, format string, args ...any) error {
 	return &exitError{code: exitInvalid, message: fmt.Sprintf(format, args...), hint: hint}
 }
 
+// verdict is how a run ended, as an exit code: all was said, and nothing is
+// printed. It is nil for 0.
+func verdict(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &verdictError{code}
+}
+
+// verdictError is an exit code without words.
+type verdictError struct{ code int }
+
+func (e *verdictError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// hintOf is what an error of another package says to do about it, or nothing.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
 // output is stdout: it keeps the first error, so that printing needs no check
 // at each line and no failure is lost.
 type output struct {
@@ -89,9 +112,12 @@ func (s *session) report(ctx context.Context, err error) int {
 	var found compiler.Diagnostics
 	var unknown *compiler.UnknownNameError
 	var exit *exitError
+	var ended *verdictError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &ended):
+		return ended.code
 	case errors.As(err, &found):
 		s.diagnostics(found)
 		return exitInvalid
@@ -105,7 +131,7 @@ func (s *session) report(ctx context.Context, err error) int {
 		s.failed(errors.New("interrupted"), "")
 		return exitInterrupted
 	}
-	s.failed(err, "")
+	s.failed(err, hintOf(err))
 	return exitBroken
 }
 

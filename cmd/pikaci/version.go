@@ -30,11 +30,15 @@ func versionCommand() command {
 }
 
 func printVersion(w io.Writer) error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		version = info.Main.Version
-	}
 	_, err := fmt.Fprintf(w, "pikaci %s, plan schema version %d, %s %s/%s\n",
-		version, plan.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		ownVersion(), plan.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
+}
+
+// ownVersion is the module's version as the linker knew it.
+func ownVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
 }
