@@ -149,6 +149,11 @@ func (k *checker) graph() {
 			continue
 		}
 		told[key] = true
+		if c.what == differentKind {
+			k.fail(other, k.originPath(second), []Position{at}, "rename the job, or the role's prepare_node_suffix",
+				"node %s would be both the build of a payload and a node of a job", c.id)
+			continue
+		}
 		k.fail(other, k.originPath(second), []Position{at}, "give one lane another node_prefix, or both the same output",
 			"lanes %s and %s differ in node %s: %s", first.lane, second.lane, c.id, c.what)
 	}

@@ -135,7 +135,8 @@ func (k *checker) job(l *laneFile, j *jobFile) {
 		k.bad(under("working_dir"), "working_dir is %q: want a path inside the snapshot, as the job runs on the host", j.workingDir)
 	case !j.host && !cleanAbsolute(j.workingDir):
 		k.bad(under("working_dir"), "working_dir is %q: want an absolute path without . and ..", j.workingDir)
-	case j.host && k.p.has(under("user")...):
+	}
+	if j.host && k.p.has(under("user")...) {
 		k.bad(under("user"), "a host job runs as whoever started the run: user says nothing here")
 	}
 	for name, value := range j.env {

@@ -99,12 +99,15 @@ func (g *graph) node(from origin, n plan.Node) {
 	}
 }
 
+// differentKind is the difference between a build and a job's own node.
+const differentKind = "what they do"
+
 // difference names the first field in which two nodes of one id differ; only
 // builds can be shared.
 func difference(a, b *plan.Node) string {
 	switch {
 	case a.NixBuild == nil || b.NixBuild == nil:
-		return "what they do"
+		return differentKind
 	case *a.NixBuild != *b.NixBuild:
 		return "the installable: " + a.NixBuild.Installable + " and " + b.NixBuild.Installable
 	case a.Description != b.Description:

@@ -2,8 +2,6 @@ package compiler
 
 import (
 	"bytes"
-	"context"
-	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -15,11 +13,6 @@ import (
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/errors"
-	"cuelang.org/go/cue/literal"
-	"cuelang.org/go/cue/load"
-	"cuelang.org/go/cue/parser"
-	"cuelang.org/go/mod/modfile"
-	"cuelang.org/go/mod/module"
 
 	"github.com/sledtools/pikaci/schema"
 )
@@ -30,7 +23,8 @@ type source struct {
 	// dir is the folder's name in the tree.
 	dir string
 	// shown is the folder as the user named it.
-	shown string
+	shown  string
+	module moduleInfo
 	// schemaDirs are the folders of the tree where CUE looks for the schema;
 	// the first is where the embedded one is laid.
 	schemaDirs []string
@@ -62,6 +56,9 @@ func openSource(dir string) (*source, error) {
 	if s.tree, s.dir, err = openTree(dir); err != nil {
 		return nil, err
 	}
+	if s.module, err = readModule(s.tree); err != nil {
+		return nil, fromCUE(&places{tree: s.tree}, s.shown, errors.Errors(err))
+	}
 	s.schemaDirs = s.findSchemaDirs()
 	files, err := schemaFiles()
 	if err != nil {
@@ -89,7 +86,7 @@ func globQuote(dir string) string {
 }
 
 func (s *source) findSchemaDirs() []string {
-	if s.moduleName() == ownModule {
+	if s.module.name == ownModule {
 		return []string{strings.TrimPrefix(schema.ImportPath, ownModule+"/")}
 	}
 	return []string{
@@ -99,34 +96,13 @@ func (s *source) findSchemaDirs() []string {
 	}
 }
 
-// moduleName reads the one field that matters here; the rest of the module
-// file, and its mistakes, are the loader's.
-func (s *source) moduleName() string {
-	b, err := s.tree.ReadFile(moduleFile)
-	if err != nil {
-		return ""
-	}
-	f, err := parser.ParseFile(moduleFile, b)
-	if err != nil {
-		return ""
-	}
-	for _, at := range readPlaces(s.tree, []*ast.File{f}).fields["module"] {
-		if lit, ok := at.value.(*ast.BasicLit); ok {
-			name, _ := literal.Unquote(lit.Value)
-			name, _, _ = strings.Cut(name, "@")
-			return name
-		}
-	}
-	return ""
-}
-
 func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 	var out Diagnostics
 	bad := func(dir, name, message string) {
 		out = append(out, Diagnostic{
 			Position: Position{File: s.tree.display(path.Join(dir, name))},
 			Message:  message,
-			Hint:     "this pikaci brings its own schema: write it there with pikaci schema, or use the pikaci that fits",
+			Hint:     "vendor the schema of this version of pikaci, or use the version that fits it",
 		})
 	}
 	for i, dir := range s.schemaDirs {
@@ -152,53 +128,20 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 			}
 		}
 	}
-	return out
+	return sorted(out)
 }
 
 // load reads the package and what it imports.
 func (s *source) load() (*build.Instance, error) {
-	inst := load.Instances([]string{"."}, &load.Config{
-		Dir:      "/" + s.dir,
-		FS:       s.tree,
-		Registry: noRegistry{},
-		Env:      []string{},
-		// Positions then name files as the tree does.
-		FromFSPath: func(p string) string { return strings.TrimPrefix(p, "/") },
-	})[0]
+	inst, errs := newPackages(s.tree, s.module, s.schemaDirs[0]).load(s.dir)
+	if len(errs) > 0 {
+		return nil, fromCUE(&places{tree: s.tree}, s.shown, errs)
+	}
 	s.tree.loaded = true
-	if inst.Err == nil && inst.Incomplete {
-		for _, dep := range inst.Imports {
-			inst.Err = errors.Append(inst.Err, dep.Err)
-		}
-	}
-	if inst.Err != nil {
-		return nil, s.loadErrors(inst)
-	}
 	if found := s.strayedSchema(inst); len(found) > 0 {
 		return nil, found
 	}
 	return inst, nil
-}
-
-// loadErrors are the mistakes of a package that can't be read. The loader
-// stops at the first file that is not CUE, so the files are parsed once more.
-func (s *source) loadErrors(inst *build.Instance) Diagnostics {
-	var found []errors.Error
-	names, _ := filepath.Glob(filepath.Join(globQuote(s.tree.disk(s.dir)), "*.cue"))
-	for _, disk := range names {
-		name := path.Join(s.dir, filepath.Base(disk))
-		b, err := os.ReadFile(disk)
-		if err != nil {
-			continue
-		}
-		if _, err := parser.ParseFile(name, b, parser.AllErrors); err != nil {
-			found = append(found, errors.Errors(err)...)
-		}
-	}
-	if len(found) == 0 {
-		found = errors.Errors(inst.Err)
-	}
-	return fromCUE(&places{tree: s.tree}, s.shown, found)
 }
 
 // strayedSchema looks for files that CUE counts to the schema's package and
@@ -221,20 +164,3 @@ func (s *source) strayedSchema(inst *build.Instance) Diagnostics {
 	}
 	return out
 }
-
-// noRegistry refuses every module: a plan is a function of what lies on disk.
-type noRegistry struct{}
-
-func (noRegistry) refuse(what string) error {
-	return fmt.Errorf("%s is not in this module, and pikaci asks no registry: vendor it in cue.mod/pkg", what)
-}
-
-func (r noRegistry) ModFile(_ context.Context, mv module.Version) (*modfile.File, error) {
-	return nil, r.refuse(mv.String())
-}
-
-func (r noRegistry) Fetch(_ context.Context, mv module.Version) (module.SourceLoc, error) {
-	return module.SourceLoc{}, r.refuse(mv.String())
-}
-
-func (noRegistry) ModuleVersions(context.Context, string) ([]string, error) { return nil, nil }

@@ -1,11 +1,18 @@
 package compiler
 
+import "strings"
+
 // nearest is the known name that is most like a mistyped one, or empty where
 // none is near enough to be meant.
 func nearest(name string, known []string) string {
 	best, found := len(name)/3+2, ""
 	for _, k := range known {
-		if d := distance(name, k); d < best {
+		d := distance(name, k)
+		if len(name) > 2 && strings.HasPrefix(k, name) {
+			// Cut short, like timeout for timeout_secs.
+			d = min(d, 1)
+		}
+		if d < best {
 			best, found = d, k
 		}
 	}

@@ -160,7 +160,7 @@ func (p *places) text(text string, index int, path ...string) Position {
 	var found token.Pos
 	look := func(n ast.Node) bool {
 		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING && !found.IsValid() {
-			if s, err := literal.Unquote(lit.Value); err == nil && s == text {
+			if unquoted(lit) == text {
 				found = lit.Pos()
 			}
 		}
@@ -218,4 +218,13 @@ func (p *places) file() Position {
 		return Position{}
 	}
 	return Position{File: p.tree.display(p.files[0].Filename)}
+}
+
+// unquoted is the text of a string literal; empty for another literal.
+func unquoted(lit *ast.BasicLit) string {
+	s, err := literal.Unquote(lit.Value)
+	if err != nil {
+		return ""
+	}
+	return s
 }

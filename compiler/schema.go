@@ -16,16 +16,15 @@ func SchemaNames() []string { return []string{"lanes", "plan"} }
 // SchemaFormats are the formats that Schema writes.
 func SchemaFormats() []string { return []string{"cue", "jsonschema"} }
 
-// Schema gives the schema of lanes or plan, as cue (the embedded files as they
-// are) or jsonschema (one document, draft 2020-12).
+// Schema gives the schema of lanes or plan, as cue (the embedded files as one) or jsonschema (one document, draft 2020-12).
 func Schema(name, format string) ([]byte, error) {
 	var definition string
 	var files []string
 	switch name {
 	case "lanes":
-		definition, files = "#Lanes", []string{"lane.cue", "job.cue"}
+		definition, files = "#Lanes", []string{"lane.cue", "job.cue", "names.cue"}
 	case "plan":
-		definition, files = "#Plan", []string{"plan.cue", "lane.cue"}
+		definition, files = "#Plan", []string{"plan.cue", "names.cue"}
 	default:
 		return nil, fmt.Errorf("no schema is named %q: want lanes or plan", name)
 	}
@@ -37,10 +36,11 @@ func Schema(name, format string) ([]byte, error) {
 	case "cue":
 		var b bytes.Buffer
 		for i, f := range files {
+			text := all[f]
 			if i > 0 {
-				b.WriteString("\n// " + f + "\n\n")
+				text = bytes.TrimPrefix(text, []byte("package schema\n"))
 			}
-			b.Write(all[f])
+			b.Write(text)
 		}
 		return b.Bytes(), nil
 	case "jsonschema":

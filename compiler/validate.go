@@ -12,7 +12,6 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
-	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/token"
 
 	"github.com/sledtools/pikaci/schema"
@@ -102,8 +101,7 @@ func (s *source) bindsTo(at place, definition string, files []*ast.File) bool {
 	file := files[slices.IndexFunc(files, func(f *ast.File) bool { return f.Filename == at.label.Filename() })]
 	local := ""
 	for imp := range file.ImportSpecs() {
-		name, err := literal.Unquote(imp.Path.Value)
-		if at := ast.ParseImportPath(name); err == nil && at.Path == schema.ImportPath {
+		if at := ast.ParseImportPath(unquoted(imp.Path)); at.Path == schema.ImportPath {
 			local = at.Qualifier
 			if imp.Name != nil {
 				local = imp.Name.Name
@@ -149,7 +147,9 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 			continue
 		}
 		d := Diagnostic{Path: joinPath(path), Position: Position{File: shown}}
-		switch {
+		switch own := e.Position(); {
+		case own.IsValid() && p.tree.over[own.Filename()] == nil:
+			d.Position = p.position(own)
 		case len(path) > 0 && p.has(path...):
 			d.Position = p.at(path...)
 		case len(positions) > 0:
@@ -162,14 +162,32 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 				d.Others = append(d.Others, other)
 			}
 		}
-		format, args := e.Msg()
-		d.Message = fmt.Sprintf(format, args...)
+		d.Message = message(e)
 		if key := d.Position.String() + "\x00" + d.Path; !seen[key] {
 			seen[key] = true
 			out = append(out, d)
 		}
 	}
 	return sorted(out)
+}
+
+// message is an error's text with that of the errors that it wraps, and
+// without positions and paths.
+func message(err error) string {
+	var parts []string
+	for err != nil {
+		e, ok := err.(errors.Error)
+		if !ok {
+			parts = append(parts, bare(err))
+			break
+		}
+		format, args := e.Msg()
+		if s := fmt.Sprintf(format, args...); s != "" && !slices.Contains(parts, s) {
+			parts = append(parts, s)
+		}
+		err = errors.Unwrap(e)
+	}
+	return strings.Join(parts, ": ")
 }
 
 // hasOther reports whether another error tells of the same field.

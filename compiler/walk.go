@@ -48,7 +48,7 @@ func (s *source) walk(p *places) Diagnostics {
 		return nil
 	}
 	bare.layOver(s.schemaDirs[0], open)
-	inst, err := (&source{tree: bare, dir: rel, shown: s.shown, schemaDirs: s.schemaDirs}).load()
+	inst, err := (&source{tree: bare, dir: rel, shown: s.shown, module: s.module, schemaDirs: s.schemaDirs}).load()
 	if err != nil {
 		return nil
 	}

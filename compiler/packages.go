@@ -1,0 +1,258 @@
+package compiler
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"sync"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
+
+	"github.com/sledtools/pikaci/schema"
+)
+
+// packages reads CUE packages of one module the way that cue/load does, and
+// nothing that pikaci has no use for: no registry, no tags, no data files. It
+// exists because cue/load can't read vendored packages from an fs.FS (which is
+// what records the sources), and compiles a schema of module files at each
+// start. A test holds the two against each other.
+type packages struct {
+	tree   *tree
+	module moduleInfo
+	// schemaDir is where the embedded schema lies in the tree.
+	schemaDir string
+	// config carries the module's language version.
+	config  parser.Config
+	context *build.Context
+	loading map[string]bool
+}
+
+func newPackages(t *tree, m moduleInfo, schemaDir string) *packages {
+	p := &packages{tree: t, module: m, schemaDir: schemaDir, loading: map[string]bool{}}
+	p.config = parser.NewConfig(parser.Version(m.language))
+	p.context = build.NewContext(build.Loader(p.imported))
+	return p
+}
+
+// load reads the package of a folder with all that it imports.
+func (p *packages) load(dir string) (*build.Instance, []errors.Error) {
+	files, errs := p.parseDir(dir)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	inst := p.instance(dir, "./"+dir)
+	name := ""
+	for _, f := range files {
+		switch pkg := f.PackageName(); {
+		case pkg == "" || pkg == "_":
+			errs = append(errs, errors.Newf(f.Pos(), "the file has no package clause, and would be left out"))
+		case name == "":
+			name = pkg
+		case pkg != name:
+			errs = append(errs, errors.Newf(f.Pos(), "the file is of package %s, those before it of package %s: a folder of lanes is one package", pkg, name))
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	above, errs := p.parents(dir, name)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	return inst, p.complete(inst, append(above, files...))
+}
+
+func (p *packages) instance(dir, shown string) *build.Instance {
+	inst := p.context.NewInstance(dir, p.imported)
+	inst.Dir, inst.Root, inst.Module, inst.DisplayPath = dir, ".", p.module.name, shown
+	return inst
+}
+
+func (p *packages) complete(inst *build.Instance, files []*ast.File) []errors.Error {
+	for _, f := range files {
+		if err := inst.AddSyntax(f); err != nil {
+			return errors.Errors(err)
+		}
+	}
+	if err := inst.Complete(); err != nil {
+		return errors.Errors(err)
+	}
+	if inst.Err != nil {
+		return errors.Errors(inst.Err)
+	}
+	return nil
+}
+
+// parents are files of the same package in the folders above, up to the
+// module's root: they count to a package of CUE.
+func (p *packages) parents(dir, pkg string) ([]*ast.File, []errors.Error) {
+	var out []*ast.File
+	var errs []errors.Error
+	for dir != "." {
+		dir = path.Dir(dir)
+		files, bad := p.parseDir(dir)
+		for _, f := range files {
+			if f.PackageName() == pkg {
+				out = append(out, f)
+			}
+		}
+		errs = append(errs, bad...)
+	}
+	return out, errs
+}
+
+// imported gives a package by its import path; nil stands for one of CUE's
+// own.
+func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
+	at := ast.ParseImportPath(importPath)
+	first, _, _ := strings.Cut(at.Path, "/")
+	if !strings.Contains(first, ".") && at.Path != p.module.name && !strings.HasPrefix(at.Path, p.module.name+"/") {
+		return nil
+	}
+	dirs := p.dirsOf(at.Path)
+	inst := p.instance(dirs[0], importPath)
+	fail := func(errs ...errors.Error) *build.Instance {
+		for _, err := range errs {
+			inst.Err = errors.Append(inst.Err, err)
+		}
+		return inst
+	}
+	if p.loading[at.Path] {
+		return fail(errors.Newf(pos, "package %s imports itself, directly or not", at.Path))
+	}
+	p.loading[at.Path] = true
+	defer delete(p.loading, at.Path)
+
+	var files []*ast.File
+	for _, dir := range dirs {
+		found, errs := p.parseDir(dir)
+		if len(errs) > 0 {
+			return fail(errs...)
+		}
+		files = append(files, found...)
+		if !strings.HasPrefix(dir, "cue.mod/") {
+			above, errs := p.parents(dir, at.Qualifier)
+			if len(errs) > 0 {
+				return fail(errs...)
+			}
+			files = append(above, files...)
+		}
+	}
+	files = slices.DeleteFunc(files, func(f *ast.File) bool { return f.PackageName() != at.Qualifier })
+	if len(files) == 0 {
+		return fail(errors.Newf(pos, "no package %s: pikaci asks no registry, vendor it in cue.mod/pkg", importPath))
+	}
+	return fail(p.complete(inst, files)...)
+}
+
+// dirsOf are the folders of the tree in which an import path lies.
+func (p *packages) dirsOf(importPath string) []string {
+	if importPath == schema.ImportPath {
+		return []string{p.schemaDir}
+	}
+	if rest, ok := strings.CutPrefix(importPath, p.module.name); ok && (rest == "" || rest[0] == '/') {
+		return []string{path.Join(".", rest)}
+	}
+	return []string{path.Join("cue.mod/gen", importPath), path.Join("cue.mod/pkg", importPath), path.Join("cue.mod/usr", importPath)}
+}
+
+// parseDir parses the folder's CUE files, side by side; errors are those of
+// all files. A folder that is not there has none.
+func (p *packages) parseDir(dir string) ([]*ast.File, []errors.Error) {
+	entries, err := p.tree.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, []errors.Error{errors.Newf(token.NoPos, "can't read folder %s: %s", dir, bare(err))}
+	}
+	var names []string
+	for _, e := range entries {
+		if n := e.Name(); strings.HasSuffix(n, ".cue") && !e.IsDir() && n[0] != '.' && n[0] != '_' &&
+			!strings.HasSuffix(n, "_test.cue") && !strings.HasSuffix(n, "_tool.cue") {
+			names = append(names, path.Join(dir, n))
+		}
+	}
+	files, errs := make([]*ast.File, len(names)), make([]error, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		wg.Go(func() { files[i], errs[i] = p.parse(name) })
+	}
+	wg.Wait()
+	var all []errors.Error
+	for _, err := range errs {
+		if err != nil {
+			// What follows in the same file comes of the first as a rule.
+			all = append(all, errors.Errors(err)[0])
+		}
+	}
+	return slices.DeleteFunc(files, func(f *ast.File) bool { return f == nil }), all
+}
+
+// parse gives nil for a file that says @ignore().
+func (p *packages) parse(name string) (*ast.File, error) {
+	content, err := p.tree.ReadFile(name)
+	if err != nil {
+		return nil, errors.Newf(token.NoPos, "can't read %s: %s", name, bare(err))
+	}
+	f, err := parser.ParseFile(name, content, p.config)
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range f.Preamble() {
+		a, ok := d.(*ast.Attribute)
+		if !ok {
+			continue
+		}
+		switch key, _ := a.Split(); key {
+		case "ignore":
+			return nil, nil
+		case "if":
+			return nil, errors.Newf(a.Pos(), "@if has no meaning here: pikaci compiles without tags, so that a plan depends on nothing else")
+		}
+	}
+	if at := f.Pos().File(); at != nil {
+		// What @embed reads is read, and recorded, through the tree.
+		at.SetFSLoc(token.FSLoc{FS: p.tree, Path: name})
+	}
+	return f, nil
+}
+
+// moduleInfo is what a module file says that matters here.
+type moduleInfo struct{ name, language string }
+
+// readModule reads the module file of the tree.
+func readModule(t *tree) (moduleInfo, error) {
+	b, err := t.ReadFile(moduleFile)
+	if err != nil {
+		return moduleInfo{}, errors.Newf(token.NoPos, "can't read %s: %s", moduleFile, bare(err))
+	}
+	f, err := parser.ParseFile(moduleFile, b)
+	if err != nil {
+		return moduleInfo{}, err
+	}
+	fields := readPlaces(t, []*ast.File{f}).fields
+	text := func(path ...string) string {
+		for _, at := range fields[pathKey(path...)] {
+			if lit, ok := at.value.(*ast.BasicLit); ok {
+				return unquoted(lit)
+			}
+		}
+		return ""
+	}
+	m := moduleInfo{language: text("language", "version")}
+	m.name, _, _ = strings.Cut(text("module"), "@")
+	if m.name == "" {
+		return m, errors.Newf(f.Pos(), "the module file names no module")
+	}
+	if m.language == "" {
+		return m, errors.Newf(f.Pos(), "the module file names no language version, like %s", fmt.Sprintf("language: version: %q", "v0.17.0"))
+	}
+	return m, nil
+}

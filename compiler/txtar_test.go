@@ -1,0 +1,215 @@
+package compiler
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+var update = flag.Bool("update", false, "write what the tests want")
+
+// implied are the files that an archive has unless it brings its own. An
+// archive whose first line is "bare" has none of them.
+const implied = `
+-- cue.mod/module.cue --
+module: "example.com/repo"
+language: version: "v0.17.0"
+-- lanes/lanes.cue --
+package lanes
+
+import "github.com/sledtools/pikaci/schema"
+
+lanes: schema.#Lanes
+roles: schema.#Roles
+-- lanes/roles.cue --
+package lanes
+
+roles: [
+	{
+		role:                "deps"
+		prepare_node_suffix: "deps"
+		mount_dir_name:      "deps"
+		device_prefix:       "deps"
+		prepare_description: "Build dependencies"
+		guest_mount_path:    "/staged/deps"
+	},
+	{
+		role:                "build"
+		prepare_node_suffix: "build"
+		mount_dir_name:      "build"
+		device_prefix:       "build"
+		prepare_description: "Build tests"
+		guest_mount_path:    "/staged/build"
+	},
+]
+`
+
+// TestMistakes compiles lane files with mistakes: file "want" holds what is
+// said of them, to the letter.
+func TestMistakes(t *testing.T) {
+	each(t, "testdata/mistakes/*.txtar", "want", func(t *testing.T, a *txtar.Archive) []byte {
+		c, err := Load("lanes")
+		if err == nil {
+			_, err = c.Compile(parseSelect(t, a))
+		}
+		var d Diagnostics
+		var unknown *UnknownNameError
+		switch {
+		case err == nil:
+			t.Fatal("no mistake was found")
+		case errors.As(err, &d):
+			return printed(d)
+		case errors.As(err, &unknown):
+			return fmt.Appendf(nil, "%v\n    nearest: %s\n", unknown, unknown.Nearest)
+		}
+		t.Fatalf("neither diagnostics nor an unknown name: %v", err)
+		return nil
+	})
+}
+
+// TestPlans compiles lane files to the plan in file "want".
+func TestPlans(t *testing.T) {
+	each(t, "testdata/plans/*.txtar", "want", func(t *testing.T, a *txtar.Archive) []byte {
+		c, err := Load("lanes")
+		var d Diagnostics
+		if errors.As(err, &d) {
+			t.Fatalf("%s", printed(d))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := c.Compile(parseSelect(t, a))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := plan.Encode(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := plan.Decode(b); err != nil {
+			t.Errorf("the plan can't be read back: %v", err)
+		}
+		return b
+	})
+}
+
+// printed writes diagnostics with every part.
+func printed(d Diagnostics) []byte {
+	var b bytes.Buffer
+	for _, x := range d {
+		fmt.Fprintf(&b, "%s: %s\n", x.Position, x.Message)
+		if x.Path != "" {
+			fmt.Fprintf(&b, "    path: %s\n", x.Path)
+		}
+		if x.Hint != "" {
+			fmt.Fprintf(&b, "    hint: %s\n", x.Hint)
+		}
+		for _, o := range x.Others {
+			fmt.Fprintf(&b, "    also: %s\n", o)
+		}
+	}
+	return b.Bytes()
+}
+
+// each unpacks every archive into a folder of its own, runs got there, and
+// compares with the archive's file of the given name.
+func each(t *testing.T, glob, file string, got func(*testing.T, *txtar.Archive) []byte) {
+	names, err := filepath.Glob(glob)
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no archives %s: %v", glob, err)
+	}
+	for _, name := range names {
+		abs, err := filepath.Abs(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			a, err := txtar.ParseFile(abs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			unpack(t, a, file)
+			compare(t, abs, a, file, got(t, a))
+		})
+	}
+}
+
+func unpack(t *testing.T, a *txtar.Archive, except string) {
+	t.Helper()
+	dir := t.TempDir()
+	t.Chdir(dir)
+	files := a.Files
+	if !bytes.HasPrefix(a.Comment, []byte("bare\n")) {
+		files = append(txtar.Parse([]byte(implied)).Files, files...)
+	}
+	for _, f := range files {
+		if f.Name == except {
+			continue
+		}
+		if err := os.MkdirAll(filepath.Dir(f.Name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(f.Name, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func compare(t *testing.T, name string, a *txtar.Archive, file string, got []byte) {
+	t.Helper()
+	for i := range a.Files {
+		if a.Files[i].Name != file {
+			continue
+		}
+		if *update {
+			a.Files[i].Data = got
+			if err := os.WriteFile(name, txtar.Format(a), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			return
+		}
+		if want := a.Files[i].Data; !bytes.Equal(got, want) {
+			t.Errorf("got:\n%s\nwant:\n%s", got, want)
+		}
+		return
+	}
+	t.Errorf("the archive has no file %s", file)
+}
+
+// parseSelect reads the archive's line "select: KEY=VALUE ..." with keys
+// lane, job, trigger and path, each any number of times.
+func parseSelect(t *testing.T, a *txtar.Archive) Select {
+	t.Helper()
+	var sel Select
+	for line := range strings.Lines(string(a.Comment)) {
+		words, found := strings.CutPrefix(line, "select:")
+		if !found {
+			continue
+		}
+		for _, word := range strings.Fields(words) {
+			switch key, value, _ := strings.Cut(word, "="); key {
+			case "lane":
+				sel.Lanes = append(sel.Lanes, value)
+			case "job":
+				sel.Job = value
+			case "trigger":
+				sel.Trigger = plan.Trigger(value)
+			case "path":
+				sel.ByPaths = true
+				sel.ChangedPaths = append(sel.ChangedPaths, value)
+			default:
+				t.Fatalf("select: unknown key %s", key)
+			}
+		}
+	}
+	return sel
+}
