@@ -2,13 +2,20 @@ package compiler
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/sledtools/pikaci/schema/plan"
 )
 
-// Catalogue is the lanes of one folder, evaluated and checked: plain Go data,
-// with the places in the lane files held in a table beside it.
-type Catalogue struct{}
+// Catalogue is the lanes of one folder, evaluated and checked: plain Go data.
+type Catalogue struct {
+	// lanes are sorted by id: the order of files means nothing.
+	lanes   []laneFile
+	roles   []role
+	sources []plan.Source
+}
 
 // Lane is what a list of lanes shows of one.
 type Lane struct {
@@ -30,13 +37,135 @@ type JobInfo struct {
 
 // Load reads, evaluates and checks the lane package in dir. The error is
 // Diagnostics where the lane files are not valid.
-func Load(dir string) (*Catalogue, error) { return nil, errors.New("not written yet") }
+func Load(dir string) (*Catalogue, error) {
+	s, err := openSource(dir)
+	if err != nil {
+		return nil, err
+	}
+	lanes, roles, p, err := s.evaluate()
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(lanes, func(a, b laneFile) int { return strings.Compare(a.id, b.id) })
+	c := &Catalogue{lanes: lanes, roles: roles}
+	if found := check(c, p, dir); len(found) > 0 {
+		return nil, found
+	}
+	if c.sources, err = s.tree.sources(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
 
 // Lanes are all lanes, sorted by id.
-func (c *Catalogue) Lanes() []Lane { return nil }
+func (c *Catalogue) Lanes() []Lane {
+	out := make([]Lane, len(c.lanes))
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		out[i] = Lane{
+			ID: l.id, Title: l.title, TargetID: l.targetID, Description: l.description,
+			Trigger: l.trigger, ConcurrencyGroup: l.concurrencyGroup, Jobs: []JobInfo{},
+		}
+		for _, j := range l.jobs {
+			out[i].Jobs = append(out[i].Jobs, JobInfo{j.id, j.description})
+		}
+	}
+	return out
+}
 
 // Compile gives the sealed and checked plan of a selection. The error is
-// Diagnostics or *UnknownNameError.
+// *UnknownNameError where a name that was asked for is not there.
 func (c *Catalogue) Compile(sel Select) (*plan.Plan, error) {
-	return nil, errors.New("not written yet")
+	chosen, err := c.selectLanes(sel)
+	if err != nil {
+		return nil, err
+	}
+	p := c.assemble(chosen)
+	if err := p.Seal(); err != nil {
+		return nil, err
+	}
+	if err := plan.Check(p); err != nil {
+		return nil, fmt.Errorf("BUG: lane files that passed the checks gave a bad plan: %w", err)
+	}
+	return p, nil
+}
+
+// assemble makes the plan, unsealed.
+func (c *Catalogue) assemble(s *selection) *plan.Plan {
+	p, g := c.wire(s)
+	if len(g.conflicts) > 0 {
+		panic("BUG: two nodes of one id got past the catalogue's checks: " + g.conflicts[0].id)
+	}
+	return p
+}
+
+// wire makes the plan's lanes, jobs and nodes. It works on lane files that
+// were not checked too: the checks look at what it made.
+func (c *Catalogue) wire(s *selection) (*plan.Plan, *graph) {
+	g := newGraph()
+	p := &plan.Plan{
+		Sources:   c.sources,
+		Selection: s.asked,
+		Snapshot:  plan.Snapshot{Exclude: c.exclude(s)},
+		Lanes:     []plan.Lane{},
+		Jobs:      []plan.Job{},
+	}
+	for i := range c.lanes {
+		l := &c.lanes[i]
+		choice := s.choices[i]
+		lane := plan.Lane{
+			ID: l.id, Title: l.title, TargetID: l.targetID, Description: l.description,
+			Trigger: l.trigger, ConcurrencyGroup: l.concurrencyGroup, HostSetup: l.hostSetup,
+			Chosen: choice.chosen, Reason: choice.reason, Jobs: []string{},
+		}
+		if choice.chosen {
+			jobs := planJobs(l, c.roles, s.takes(l))
+			lane.Partial = len(jobs) < len(l.jobs)
+			for _, j := range jobs {
+				lane.Jobs = append(lane.Jobs, j.job.ID)
+				p.Jobs = append(p.Jobs, j.job)
+			}
+			for _, j := range ordered(jobs) {
+				g.add(j)
+			}
+		}
+		p.Lanes = append(p.Lanes, lane)
+	}
+	p.Nodes = g.nodes
+	return p, g
+}
+
+// exclude are the names that every chosen lane does without: there is one
+// snapshot for a run.
+func (c *Catalogue) exclude(s *selection) []string {
+	out := []string{}
+	first := true
+	for i := range c.lanes {
+		switch {
+		case !s.choices[i].chosen:
+		case first:
+			first = false
+			out = append(out, c.lanes[i].snapshotExclude...)
+		default:
+			out = slices.DeleteFunc(out, func(name string) bool {
+				return !slices.Contains(c.lanes[i].snapshotExclude, name)
+			})
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// problems are the rules of plan.Check that a plan breaks.
+func problems(err error) []*plan.Problem {
+	var out []*plan.Problem
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			var p *plan.Problem
+			if errors.As(e, &p) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
 }

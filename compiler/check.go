@@ -1,0 +1,194 @@
+package compiler
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// checker holds lanes against the rules that CUE can't see: those between
+// lanes, and those of the graph. It tells all mistakes at once.
+type checker struct {
+	c *Catalogue
+	p *places
+	// lanes are in source order, so that of two places the later is wrong.
+	lanes []*laneFile
+	out   Diagnostics
+}
+
+// check gives every mistake of the catalogue, in source order.
+func check(c *Catalogue, p *places, dir string) Diagnostics {
+	k := &checker{c: c, p: p}
+	byID := map[string]*laneFile{}
+	var ids []string
+	for i := range c.lanes {
+		byID[c.lanes[i].id] = &c.lanes[i]
+		ids = append(ids, c.lanes[i].id)
+	}
+	if len(ids) == 0 {
+		return Diagnostics{{Position: Position{File: dir}, Message: "no lanes in the lane files",
+			Hint: "a lane is written as lanes: my_lane: {title: ..., jobs: {...}}"}}
+	}
+	p.sortAuthored(ids, "lanes")
+	for _, id := range ids {
+		k.lanes = append(k.lanes, byID[id])
+	}
+	k.names()
+	k.jobIDs()
+	k.roles([]string{"roles"}, c.roles, nil)
+	for _, l := range k.lanes {
+		k.lane(l)
+	}
+	if len(k.out) == 0 {
+		// The graph is only worth wiring from lanes that are right.
+		k.graph()
+	}
+	return sorted(k.out)
+}
+
+func (k *checker) fail(at Position, path []string, others []Position, hint, format string, args ...any) {
+	k.out = append(k.out, Diagnostic{
+		Position: at, Path: joinPath(path), Message: fmt.Sprintf(format, args...), Hint: hint, Others: others})
+}
+
+// bad is a mistake of one field.
+func (k *checker) bad(path []string, format string, args ...any) {
+	k.fail(k.p.at(path...), path, nil, "", format, args...)
+}
+
+// names checks that every id, title and target leads to one lane.
+func (k *checker) names() {
+	owner := map[string]*laneFile{}
+	field := map[string]string{}
+	for _, l := range k.lanes {
+		for _, n := range []struct{ field, name string }{{"id", l.id}, {"title", l.title}, {"target_id", l.targetID}} {
+			if n.name == "" {
+				continue
+			}
+			first := owner[n.name]
+			if first == nil {
+				owner[n.name], field[n.name] = l, n.field
+				continue
+			}
+			if first != l {
+				k.fail(k.nameAt(l, n.field), []string{"lanes", l.id, n.field}, []Position{k.nameAt(first, field[n.name])},
+					"ids, titles and targets are names of lanes: each leads to one",
+					"%s %q is already the %s of lane %s", n.field, n.name, field[n.name], first.id)
+			}
+		}
+	}
+}
+
+func (k *checker) nameAt(l *laneFile, field string) Position {
+	if field == "id" {
+		return k.p.label("lanes", l.id)
+	}
+	return k.p.at("lanes", l.id, field)
+}
+
+func (k *checker) jobIDs() {
+	owner := map[string]*laneFile{}
+	for _, l := range k.lanes {
+		for _, j := range l.jobs {
+			if first := owner[j.id]; first != nil {
+				path := []string{"lanes", l.id, "jobs", j.id}
+				k.fail(k.p.label(path...), path, []Position{k.p.label("lanes", first.id, "jobs", j.id)},
+					"ids of jobs are unique over all lanes", "job %s is already a job of lane %s", j.id, first.id)
+				continue
+			}
+			owner[j.id] = l
+		}
+	}
+}
+
+// roles checks a list of roles; before are those that the list adds to.
+func (k *checker) roles(path []string, roles, before []role) {
+	for i, r := range roles {
+		at := append(slices.Clip(path), strconv.Itoa(i))
+		for n, o := range append(slices.Clone(before), roles[:i]...) {
+			if o.name != r.name {
+				continue
+			}
+			other := append(slices.Clip(path), strconv.Itoa(n-len(before)))
+			if n < len(before) {
+				other = []string{"roles", strconv.Itoa(n)}
+			}
+			k.fail(k.p.at(append(at, "role")...), at, []Position{k.p.at(append(other, "role")...)},
+				"give the role a name of its own", "role %s is defined twice", r.name)
+		}
+		if !cleanAbsolute(r.guestMountPath) {
+			k.bad(append(at, "guest_mount_path"), "guest_mount_path is %q: want an absolute path without . and ..", r.guestMountPath)
+		}
+		for _, taken := range []string{defaultWorkingDir, "/run/pikaci"} {
+			if within(taken, r.guestMountPath) || within(r.guestMountPath, taken) {
+				k.bad(append(at, "guest_mount_path"), "guest_mount_path %s meets %s, which pikaci mounts", r.guestMountPath, taken)
+			}
+		}
+	}
+}
+
+// within reports whether a path is a folder or lies in it.
+func within(p, folder string) bool { return p == folder || strings.HasPrefix(p, folder+"/") }
+
+// graph wires all lanes at once and looks at the outcome: ids that two lanes
+// give different contents, and what plan.Check refuses.
+func (k *checker) graph() {
+	p, g := k.c.wire(everything(k.c))
+	told := map[string]bool{}
+	for _, c := range g.conflicts {
+		first, second := c.first, c.second
+		at, other := k.originAt(first), k.originAt(second)
+		if k.later(first, second) {
+			first, second, at, other = second, first, other, at
+		}
+		key := c.id + "\x00" + first.lane + "\x00" + second.lane
+		if told[key] {
+			continue
+		}
+		told[key] = true
+		k.fail(other, k.originPath(second), []Position{at}, "give one lane another node_prefix, or both the same output",
+			"lanes %s and %s differ in node %s: %s", first.lane, second.lane, c.id, c.what)
+	}
+	if len(g.conflicts) > 0 {
+		return
+	}
+	for _, bad := range problems(plan.Check(p)) {
+		k.fail(k.whereAt(p, bad.Where), nil, nil, "", "%s: %s", bad.Where, bad.What)
+	}
+}
+
+// later reports whether a stands behind b in the lane files.
+func (k *checker) later(a, b origin) bool {
+	index := func(o origin) int {
+		return slices.IndexFunc(k.lanes, func(l *laneFile) bool { return l.id == o.lane })
+	}
+	return index(a) > index(b)
+}
+
+func (k *checker) originPath(o origin) []string {
+	if o.payload >= 0 {
+		return []string{"lanes", o.lane, "payloads", strconv.Itoa(o.payload)}
+	}
+	return []string{"lanes", o.lane, "jobs", o.job}
+}
+
+func (k *checker) originAt(o origin) Position { return k.p.at(k.originPath(o)...) }
+
+// whereAt is the place of what plan.Check names.
+func (k *checker) whereAt(p *plan.Plan, where string) Position {
+	for i := range p.Jobs {
+		j := &p.Jobs[i]
+		if where == fmt.Sprintf("job %q", j.ID) || where == fmt.Sprintf("node %q", plan.ExecuteID(j.ID)) {
+			return k.p.label("lanes", j.Lane, "jobs", j.ID)
+		}
+	}
+	for _, l := range k.lanes {
+		if where == fmt.Sprintf("lane %q", l.id) {
+			return k.p.label("lanes", l.id)
+		}
+	}
+	return k.p.label("lanes")
+}

@@ -1,0 +1,258 @@
+package compiler
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sledtools/pikaci/schema"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// moduleFile marks the root of a CUE module.
+const moduleFile = "cue.mod/module.cue"
+
+// ownModule is the module whose own schema folder is the schema.
+const ownModule = "github.com/sledtools/pikaci"
+
+// embeddedPrefix begins the source paths of the schema's files.
+const embeddedPrefix = "embedded:"
+
+// tree is the file system that CUE sees: a CUE module on disk with the
+// embedded schema laid over it. It records what was read, so that the plan's
+// sources are exactly the inputs, @embed files too. Names are relative to the
+// module's root, with slashes, so nothing of the machine leaks into a plan.
+type tree struct {
+	// root is the module's root on disk, absolute.
+	root string
+	// over are files that hide those on disk.
+	over map[string][]byte
+	// laid are folders of which nothing on disk is seen.
+	laid map[string]bool
+	// read are the contents' sums of files that came from disk; mu guards
+	// it, the loader may read from several goroutines.
+	mu   sync.Mutex
+	read map[string][sha256.Size]byte
+	// loaded says that the package was loaded: files that are read from then
+	// on are embedded ones. Before, the loader also opens what is not CUE, to
+	// see what it is.
+	loaded bool
+}
+
+// openTree finds the module that dir lies in. A folder without a module gets
+// one of its own in memory: all that lane files import is the schema, and that
+// is embedded.
+func openTree(dir string) (t *tree, rel string, err error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, "", err
+	}
+	t = &tree{root: abs, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][sha256.Size]byte{}}
+	for at := abs; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, filepath.FromSlash(moduleFile))); err == nil {
+			t.root = at
+			break
+		}
+		if at == filepath.Dir(at) {
+			t.over[moduleFile] = []byte("module: \"lanes.local\"\nlanguage: version: \"v0.17.0\"\n")
+			break
+		}
+	}
+	rel, err = filepath.Rel(t.root, abs)
+	return t, filepath.ToSlash(rel), err
+}
+
+// layOver puts the schema's files at a folder of the tree, in place of what is
+// there.
+func (t *tree) layOver(dir string, files map[string][]byte) {
+	t.laid[dir] = true
+	for name, content := range files {
+		t.over[path.Join(dir, name)] = content
+	}
+}
+
+// schemaFiles are the embedded schema, by file name.
+func schemaFiles() (map[string][]byte, error) {
+	entries, err := schema.Files.ReadDir(".")
+	if err != nil {
+		return nil, err
+	}
+	files := make(map[string][]byte, len(entries))
+	for _, e := range entries {
+		if files[e.Name()], err = schema.Files.ReadFile(e.Name()); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
+// sources are the files that were read from disk and the schema.
+func (t *tree) sources() ([]plan.Source, error) {
+	var out []plan.Source
+	for name, sum := range t.read {
+		out = append(out, plan.Source{Path: name, SHA256: hex.EncodeToString(sum[:])})
+	}
+	files, err := schemaFiles()
+	if err != nil {
+		return nil, err
+	}
+	for name, content := range files {
+		sum := sha256.Sum256(content)
+		out = append(out, plan.Source{Path: embeddedPrefix + "schema/" + name, SHA256: hex.EncodeToString(sum[:])})
+	}
+	slices.SortFunc(out, func(a, b plan.Source) int { return strings.Compare(a.Path, b.Path) })
+	return out, nil
+}
+
+// display is a file of the tree as a user names it: relative to the working
+// directory where that is shorter.
+func (t *tree) display(name string) string {
+	return displayPath(filepath.Join(t.root, filepath.FromSlash(name)))
+}
+
+func displayPath(name string) string {
+	cwd, err := os.Getwd()
+	if err != nil || !filepath.IsAbs(name) {
+		return name
+	}
+	rel, err := filepath.Rel(cwd, name)
+	if err != nil || len(rel) > len(name) {
+		return name
+	}
+	return rel
+}
+
+func (t *tree) disk(name string) string { return filepath.Join(t.root, filepath.FromSlash(name)) }
+
+// Open implements [fs.FS].
+func (t *tree) Open(name string) (fs.File, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrInvalid}
+	}
+	if b, ok := t.over[name]; ok {
+		return newFile(name, b), nil
+	}
+	info, err := os.Stat(t.disk(name))
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return os.Open(t.disk(name))
+	}
+	b, err := os.ReadFile(t.disk(name))
+	if err != nil {
+		return nil, err
+	}
+	if t.loaded || strings.HasSuffix(name, ".cue") {
+		t.mu.Lock()
+		t.read[name] = sha256.Sum256(b)
+		t.mu.Unlock()
+	}
+	return newFile(name, b), nil
+}
+
+// ReadFile implements [fs.ReadFileFS].
+func (t *tree) ReadFile(name string) ([]byte, error) {
+	f, err := t.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(f)
+}
+
+// Stat implements [fs.StatFS].
+func (t *tree) Stat(name string) (fs.FileInfo, error) {
+	if b, ok := t.over[name]; ok {
+		return info{path.Base(name), int64(len(b)), false}, nil
+	}
+	if t.overDir(name) {
+		return info{path.Base(name), 0, true}, nil
+	}
+	return os.Stat(t.disk(name))
+}
+
+// ReadDir implements [fs.ReadDirFS].
+func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
+	var entries []fs.DirEntry
+	if !t.laid[name] {
+		var err error
+		if entries, err = os.ReadDir(t.disk(name)); err != nil && !t.overDir(name) {
+			return nil, err
+		}
+	}
+	have := map[string]int{}
+	for i, e := range entries {
+		have[e.Name()] = i
+	}
+	for file, b := range t.over {
+		rest, below := strings.CutPrefix(file, name+"/")
+		if name == "." {
+			rest, below = file, true
+		}
+		if !below {
+			continue
+		}
+		first, _, isDir := strings.Cut(rest, "/")
+		e := fs.FileInfoToDirEntry(info{first, int64(len(b)), isDir})
+		if i, there := have[first]; there {
+			entries[i] = e
+		} else {
+			have[first] = len(entries)
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, nil
+}
+
+func (t *tree) overDir(name string) bool {
+	for file := range t.over {
+		if strings.HasPrefix(file, name+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// file is one of the tree's, in memory.
+type file struct {
+	info
+	*bytes.Reader
+}
+
+func newFile(name string, b []byte) *file {
+	return &file{info{path.Base(name), int64(len(b)), false}, bytes.NewReader(b)}
+}
+
+func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
+func (f *file) Close() error               { return nil }
+func (f *file) Size() int64                { return f.info.Size() }
+
+// info is the [fs.FileInfo] of a file or folder in memory.
+type info struct {
+	name string
+	size int64
+	dir  bool
+}
+
+func (i info) Name() string       { return i.name }
+func (i info) Size() int64        { return i.size }
+func (i info) IsDir() bool        { return i.dir }
+func (i info) ModTime() time.Time { return time.Time{} }
+func (i info) Sys() any           { return nil }
+func (i info) Mode() fs.FileMode {
+	if i.dir {
+		return fs.ModeDir | 0o555
+	}
+	return 0o444
+}

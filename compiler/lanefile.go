@@ -1,0 +1,98 @@
+package compiler
+
+import "github.com/sledtools/pikaci/schema/plan"
+
+// The defaults of lane files, which the schema's comments name.
+const (
+	defaultTimeoutSecs = 1800
+	defaultUser        = 1000
+	defaultWorkingDir  = "/workspace/snapshot"
+	defaultHostDir     = "."
+	defaultImage       = "pikaci/dev"
+	defaultCPUs        = 2
+	defaultMemory      = "4096MiB"
+	defaultNetwork     = "none"
+	defaultProfile     = "default"
+)
+
+// laneFile is a lane as authored, with the defaults filled in.
+type laneFile struct {
+	id               string
+	title            string
+	description      string
+	targetID         string
+	trigger          plan.Trigger
+	concurrencyGroup string
+	paths            []string
+	system           string
+	sharedPrepare    *sharedPrepare
+	payloads         []payloadFile
+	roles            []role
+	snapshotExclude  []string
+	incus            plan.Incus
+	hostSetup        [][]string
+	jobs             []jobFile
+}
+
+type sharedPrepare struct{ nodePrefix, description string }
+
+type payloadFile struct{ role, outputName string }
+
+// role says what a staged output is for.
+type role struct {
+	name               string
+	prepareNodeSuffix  string
+	mountDirName       string
+	devicePrefix       string
+	prepareDescription string
+	guestMountPath     string
+}
+
+// jobFile is a job as authored, with the defaults filled in.
+type jobFile struct {
+	id                string
+	description       string
+	command           []string
+	host              bool
+	timeoutSecs       int
+	user              int
+	workingDir        string
+	env               map[string]string
+	secrets           []string
+	retries           int
+	writableWorkspace bool
+	artifacts         []string
+	needs             []string
+	cache             bool
+	finally           bool
+}
+
+func newLaneFile(id string) laneFile {
+	return laneFile{
+		id:              id,
+		trigger:         plan.Branch,
+		paths:           []string{},
+		snapshotExclude: []string{},
+		hostSetup:       [][]string{},
+		incus: plan.Incus{
+			Image:        defaultImage,
+			InstanceType: plan.VirtualMachine,
+			CPUs:         defaultCPUs,
+			Memory:       defaultMemory,
+			Profiles:     []string{defaultProfile},
+			Network:      defaultNetwork,
+		},
+	}
+}
+
+func newJobFile(id string) jobFile {
+	return jobFile{
+		id:          id,
+		timeoutSecs: defaultTimeoutSecs,
+		user:        defaultUser,
+		env:         map[string]string{},
+		secrets:     []string{},
+		artifacts:   []string{},
+		needs:       []string{},
+	}
+}

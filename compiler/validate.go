@@ -1,0 +1,226 @@
+package compiler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/literal"
+	"cuelang.org/go/cue/token"
+
+	"github.com/sledtools/pikaci/schema"
+)
+
+// evaluate is the stage that CUE lives in: what it returns is Go data. Good
+// lane files are evaluated once. Bad ones are evaluated a second time without
+// the schema, and held against it field by field: CUE's own errors stop at the
+// first kind of mistake and point into the schema.
+func (s *source) evaluate() ([]laneFile, []role, *places, error) {
+	inst, err := s.load()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	p := readPlaces(s.tree, inst.Files)
+	if found := s.binding(inst, p); len(found) > 0 {
+		return nil, nil, nil, found
+	}
+	v := newContext().BuildInstance(inst)
+	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
+		return nil, nil, nil, s.explain(p, errors.Errors(err))
+	}
+	lanes, roles, err := decodeLanes(v, p)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return lanes, roles, p, nil
+}
+
+// newContext fixes what the environment could change (CUE_DEBUG): a plan is
+// no function of it.
+func newContext() *cue.Context {
+	return cuecontext.New(cuecontext.EvaluatorVersion(cuecontext.EvalV3), cuecontext.CUE_DEBUG(""))
+}
+
+// binding checks that the package's fields are bound to the schema, so that
+// stock cue and the editor see the constraints that count here, and that
+// nothing stands where it would be lost.
+func (s *source) binding(inst *build.Instance, p *places) Diagnostics {
+	var out Diagnostics
+	for _, b := range []struct{ field, definition string }{{"lanes", "#Lanes"}, {"roles", "#Roles"}} {
+		written := p.fields[b.field]
+		bound := slices.ContainsFunc(written, func(at place) bool { return s.bindsTo(at, b.definition, p.files) })
+		switch {
+		case len(written) == 0 && b.field == "lanes":
+			out = append(out, Diagnostic{Position: Position{File: s.shown}, Message: "no lanes in the lane files",
+				Hint: "a lane is written as lanes: my_lane: {title: ..., jobs: {...}}"})
+		case len(written) > 0 && !bound:
+			out = append(out, Diagnostic{Position: p.label(b.field), Path: b.field,
+				Message: b.field + " is not bound to the schema",
+				Hint:    fmt.Sprintf("one file must import %q and say %s: schema.%s", schema.ImportPath, b.field, b.definition)})
+		}
+	}
+	for _, name := range p.topLevel() {
+		if name != "lanes" && name != "roles" {
+			out = append(out, Diagnostic{Position: p.label(name), Path: name,
+				Message: "unknown field " + name + " at the top of the lane files",
+				Hint: cmp.Or(meant(name, []string{"lanes", "roles"}),
+					"known are lanes and roles; what lanes share is written as a hidden field: _"+name)})
+		}
+	}
+	for key := range p.fields {
+		path := strings.Split(key, "\x00")
+		if len(path) != 2 || path[0] != "lanes" {
+			continue
+		}
+		// Unification would add the two up, unseen in either file.
+		if at := p.spread(path...); len(at) > 1 {
+			out = append(out, Diagnostic{Position: at[0], Path: joinPath(path), Others: at[1:],
+				Message: "lane " + path[1] + " is spread over " + count(len(at)) + " files",
+				Hint:    "keep a lane in one file; what lanes share is written as a hidden field, like _staged"})
+		}
+	}
+	return sorted(out)
+}
+
+func count(n int) string {
+	if n == 2 {
+		return "two"
+	}
+	return strconv.Itoa(n)
+}
+
+// bindsTo reports whether a field's value is, or is unified with, the schema's
+// definition.
+func (s *source) bindsTo(at place, definition string, files []*ast.File) bool {
+	file := files[slices.IndexFunc(files, func(f *ast.File) bool { return f.Filename == at.label.Filename() })]
+	local := ""
+	for imp := range file.ImportSpecs() {
+		name, err := literal.Unquote(imp.Path.Value)
+		if at := ast.ParseImportPath(name); err == nil && at.Path == schema.ImportPath {
+			local = at.Qualifier
+			if imp.Name != nil {
+				local = imp.Name.Name
+			}
+		}
+	}
+	var binds func(x ast.Expr) bool
+	binds = func(x ast.Expr) bool {
+		switch x := x.(type) {
+		case *ast.SelectorExpr:
+			pkg, ok := x.X.(*ast.Ident)
+			name, _, err := ast.LabelName(x.Sel)
+			return ok && local != "" && pkg.Name == local && err == nil && name == definition
+		case *ast.BinaryExpr:
+			return x.Op == token.AND && (binds(x.X) || binds(x.Y))
+		case *ast.ParenExpr:
+			return binds(x.X)
+		}
+		return false
+	}
+	return binds(at.value)
+}
+
+// explain says what is wrong in the lane files' own terms.
+func (s *source) explain(p *places, found []errors.Error) Diagnostics {
+	if out := s.walk(p); len(out) > 0 {
+		return out
+	}
+	return fromCUE(p, s.shown, found)
+}
+
+// fromCUE turns CUE's errors into diagnostics: one for each field, at its
+// place in a lane file.
+func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
+	var out Diagnostics
+	seen := map[string]bool{}
+	for _, e := range found {
+		positions := userPositions(p, e)
+		path := e.Path()
+		if len(positions) == 0 && len(found) > 1 && len(path) > 0 && hasOther(found, e) {
+			// The head of a group of errors, like "2 errors in empty
+			// disjunction"; its members follow.
+			continue
+		}
+		d := Diagnostic{Path: joinPath(path), Position: Position{File: shown}}
+		switch {
+		case len(path) > 0 && p.has(path...):
+			d.Position = p.at(path...)
+		case len(positions) > 0:
+			d.Position = positions[0]
+		case len(path) > 0 && len(p.files) > 0:
+			d.Position = p.at(path...)
+		}
+		for _, other := range positions {
+			if other != d.Position && len(path) > 0 {
+				d.Others = append(d.Others, other)
+			}
+		}
+		format, args := e.Msg()
+		d.Message = fmt.Sprintf(format, args...)
+		if key := d.Position.String() + "\x00" + d.Path; !seen[key] {
+			seen[key] = true
+			out = append(out, d)
+		}
+	}
+	return sorted(out)
+}
+
+// hasOther reports whether another error tells of the same field.
+func hasOther(found []errors.Error, e errors.Error) bool {
+	return slices.ContainsFunc(found, func(o errors.Error) bool {
+		return o != e && slices.Equal(o.Path(), e.Path())
+	})
+}
+
+// userPositions are an error's places in files of the user.
+func userPositions(p *places, e errors.Error) []Position {
+	var out []Position
+	for _, pos := range errors.Positions(e) {
+		name := pos.Filename()
+		if name == "" || p.tree.over[name] != nil {
+			continue
+		}
+		if at := p.position(pos); !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	}
+	return out
+}
+
+// joinPath writes a path as CUE does: quoted where a label is no identifier.
+// Ids with dashes stay bare, they are read by people.
+func joinPath(path []string) string {
+	var b strings.Builder
+	for i, e := range path {
+		if strings.ContainsAny(e, ". \"") {
+			e = fmt.Sprintf("%q", e)
+		}
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(e)
+	}
+	return b.String()
+}
+
+// sorted puts diagnostics in source order and drops duplicates.
+func sorted(d Diagnostics) Diagnostics {
+	slices.SortStableFunc(d, func(a, b Diagnostic) int {
+		return cmp.Or(
+			strings.Compare(a.Position.File, b.Position.File),
+			cmp.Compare(a.Position.Line, b.Position.Line),
+			cmp.Compare(a.Position.Column, b.Position.Column),
+			strings.Compare(a.Path, b.Path),
+		)
+	})
+	return slices.CompactFunc(d, func(a, b Diagnostic) bool {
+		return a.Position == b.Position && a.Message == b.Message
+	})
+}

@@ -1,0 +1,330 @@
+package compiler
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/parser"
+)
+
+// walker holds the user's values, evaluated without the schema, against it:
+// one diagnostic for each field, all of them at once.
+type walker struct {
+	p   *places
+	out Diagnostics
+	// derived are fields computed from one that is missing; they are only
+	// told of where nothing else is.
+	derived Diagnostics
+}
+
+// walk evaluates the lane files against a schema of which every definition is
+// open, and checks the outcome field by field. It finds nothing where the
+// mistake is of another kind than a field's name, kind or value.
+func (s *source) walk(p *places) Diagnostics {
+	files, err := schemaFiles()
+	if err != nil {
+		return nil
+	}
+	ctx := newContext()
+	want, err := buildSchema(ctx, files)
+	if err != nil {
+		return nil
+	}
+	open, err := openSchema(files)
+	if err != nil {
+		return nil
+	}
+	// A tree of its own keeps the sources and the first evaluation clean.
+	bare, rel, err := openTree(s.tree.disk(s.dir))
+	if err != nil {
+		return nil
+	}
+	bare.layOver(s.schemaDirs[0], open)
+	inst, err := (&source{tree: bare, dir: rel, shown: s.shown, schemaDirs: s.schemaDirs}).load()
+	if err != nil {
+		return nil
+	}
+	user := ctx.BuildInstance(inst)
+	w := &walker{p: p}
+	if err := user.Validate(cue.Final()); err != nil {
+		w.out = append(w.out, fromCUE(p, s.shown, errors.Errors(err))...)
+	}
+	w.value([]string{"lanes"}, user.LookupPath(cue.ParsePath("lanes")), want.LookupPath(cue.ParsePath("#Lanes")), "lanes by id")
+	if p.has("roles") {
+		w.value([]string{"roles"}, user.LookupPath(cue.ParsePath("roles")), want.LookupPath(cue.ParsePath("#Roles")), "a list of roles")
+	}
+	if len(w.out) == 0 {
+		w.out = w.derived
+	}
+	return sorted(w.out)
+}
+
+// buildSchema compiles the embedded schema by itself.
+func buildSchema(ctx *cue.Context, files map[string][]byte) (cue.Value, error) {
+	inst := build.NewContext().NewInstance("", nil)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := inst.AddFile(name, files[name]); err != nil {
+			return cue.Value{}, err
+		}
+	}
+	v := ctx.BuildInstance(inst)
+	return v, v.Err()
+}
+
+// openSchema is the schema's files with every definition allowing anything.
+func openSchema(files map[string][]byte) (map[string][]byte, error) {
+	out := make(map[string][]byte, len(files))
+	for name, content := range files {
+		f, err := parser.ParseFile(name, content)
+		if err != nil {
+			return nil, err
+		}
+		var b strings.Builder
+		b.WriteString("package schema\n")
+		for _, d := range f.Decls {
+			if field, ok := d.(*ast.Field); ok {
+				if label, _, err := ast.LabelName(field.Label); err == nil {
+					fmt.Fprintf(&b, "%s: _\n", label)
+				}
+			}
+		}
+		out[name] = []byte(b.String())
+	}
+	return out, nil
+}
+
+func (w *walker) fail(at Position, path []string, hint, format string, args ...any) {
+	w.out = append(w.out, Diagnostic{
+		Position: at, Path: joinPath(path), Message: fmt.Sprintf(format, args...), Hint: hint})
+}
+
+// value checks one value. words say what the field takes.
+func (w *walker) value(path []string, user, want cue.Value, words string) {
+	kind := kindOf(user)
+	switch wantKind := want.IncompleteKind(); {
+	case kind == cue.BottomKind && !incomplete(user):
+		// A conflict within the lane files; CUE's own error tells of it.
+	case wantKind == cue.StructKind && kind == cue.StructKind:
+		w.fields(path, user, want, words)
+	case wantKind == cue.ListKind && kind == cue.ListKind:
+		w.list(path, user, want, words)
+	case wantKind == cue.StructKind, wantKind == cue.ListKind:
+		w.wrong(path, user, words)
+	default:
+		w.scalar(path, user, want, words)
+	}
+}
+
+// kindOf is a value's kind, also of a struct or list that holds an error
+// somewhere and counts as one itself.
+func kindOf(v cue.Value) cue.Kind {
+	if k := v.IncompleteKind(); k != cue.BottomKind {
+		return k
+	}
+	if v.LookupPath(cue.MakePath(cue.Index(0))).Exists() {
+		return cue.ListKind
+	}
+	if it, err := v.Fields(cue.Hidden(true)); err == nil && it.Next() {
+		return cue.StructKind
+	}
+	return cue.BottomKind
+}
+
+// incomplete reports whether a value lacks only something that it is made
+// from.
+func incomplete(v cue.Value) bool {
+	return v.Err() != nil && v.Validate(cue.Final()) == nil
+}
+
+func (w *walker) scalar(path []string, user, want cue.Value, words string) {
+	if !user.IsConcrete() {
+		if user.Err() != nil {
+			w.derived = append(w.derived, Diagnostic{Position: w.p.at(path...), Path: joinPath(path),
+				Message: fmt.Sprintf("%s has no value: it is made from a field that has none", name(path))})
+			return
+		}
+		w.fail(w.p.at(path...), path, "", "%s has no value: want %s", name(path), words)
+		return
+	}
+	if user.Unify(want).Validate(cue.Concrete(true)) != nil {
+		w.wrong(path, user, words)
+	}
+}
+
+// wrong is a value of the wrong kind or out of bounds.
+func (w *walker) wrong(path []string, user cue.Value, words string) {
+	w.fail(w.place(path, user), path, "", "%s is %s: want %s", name(path), shownValue(user), words)
+}
+
+// place is where a value was written: its own place if the syntax shows it,
+// else where the evaluator says it comes from (a template, say).
+func (w *walker) place(path []string, user cue.Value) Position {
+	if w.p.has(path...) {
+		return w.p.at(path...)
+	}
+	if pos := user.Pos(); pos.IsValid() && w.p.tree.over[pos.Filename()] == nil {
+		return w.p.position(pos)
+	}
+	return w.p.at(path...)
+}
+
+func (w *walker) list(path []string, user, want cue.Value, words string) {
+	before := len(w.out)
+	element := want.LookupPath(cue.MakePath(cue.AnyIndex))
+	for i := 0; ; i++ {
+		// Not Value.List: it refuses a list that holds an error.
+		v := user.LookupPath(cue.MakePath(cue.Index(i)))
+		if !v.Exists() {
+			break
+		}
+		w.value(append(slices.Clip(path), strconv.Itoa(i)), v, element, said(want, "each", words))
+	}
+	if len(w.out) == before && user.Err() == nil && user.Unify(want).Validate(cue.Concrete(true)) != nil {
+		w.wrong(path, user, words)
+	}
+}
+
+func (w *walker) fields(path []string, user, want cue.Value, words string) {
+	known := map[string]cue.Value{}
+	var names, required []string
+	it, err := want.Fields(cue.Optional(true))
+	if err != nil {
+		return
+	}
+	for it.Next() {
+		n := it.Selector().Unquoted()
+		known[n] = it.Value()
+		if n != "id" {
+			names = append(names, n)
+		}
+		if it.Selector().ConstraintType() == cue.RequiredConstraint {
+			required = append(required, n)
+		}
+	}
+	mine := map[string]bool{}
+	var mistyped []string
+	// With hidden fields: Fields then takes a struct that holds an error.
+	it, err = user.Fields(cue.Hidden(true))
+	if err != nil {
+		return
+	}
+	for it.Next() {
+		if it.Selector().LabelType() != cue.StringLabel {
+			continue
+		}
+		n := it.Selector().Unquoted()
+		mine[n] = true
+		at := append(slices.Clip(path), n)
+		if field, ok := known[n]; ok {
+			w.value(at, it.Value(), field, wanted(field))
+			continue
+		}
+		pattern := want.LookupPath(cue.MakePath(cue.Str(n).Optional()))
+		switch {
+		case pattern.Exists():
+			w.value(at, it.Value(), pattern, said(want, "each", words))
+		case len(names) == 0:
+			w.fail(w.p.label(at...), at, "", "%q can't be a name in %s: want %s", n, name(path), said(want, "name", words))
+		default:
+			near := nearest(n, names)
+			mistyped = append(mistyped, near)
+			w.fail(w.p.label(at...), at, cmp.Or(didYouMean(near), "known fields: "+strings.Join(names, ", ")),
+				"unknown field %s in %s", n, container(path))
+		}
+	}
+	for _, n := range required {
+		if !mine[n] && !slices.Contains(mistyped, n) {
+			w.missing(path, user, n, wanted(known[n]))
+		}
+	}
+}
+
+// missing is a required field that is not there: the place is that of the lane
+// or job around it.
+func (w *walker) missing(path []string, user cue.Value, field, words string) {
+	at := w.p.label(path...)
+	if !w.p.has(path...) {
+		at = w.place(path, user)
+	}
+	if field == "output_name" {
+		if role, err := user.LookupPath(cue.ParsePath("role")).String(); err == nil {
+			w.fail(at, path, fmt.Sprintf("say which output plays it: {role: %q, output_name: ...}", role),
+				"role %q has no output name", role)
+			return
+		}
+	}
+	w.fail(at, path, "it takes "+words, "%s has no %s, which is required", container(path), field)
+}
+
+// wanted is what the schema says in words that a field takes.
+func wanted(v cue.Value) string {
+	a := v.Attribute("want")
+	if s, err := a.String(0); a.Err() == nil && err == nil {
+		return s
+	}
+	return "another value"
+}
+
+// said is what the schema says of a list's or struct's elements (each) or of a
+// struct's names (name).
+func said(v cue.Value, key, otherwise string) string {
+	a := v.Attribute("want")
+	if a.Err() == nil {
+		if s, found, err := a.Lookup(0, key); found && err == nil {
+			return s
+		}
+	}
+	return otherwise
+}
+
+// container names what a path leads to: a lane, a job, or a field of one.
+func container(path []string) string {
+	switch {
+	case len(path) == 2 && path[0] == "lanes":
+		return "lane " + path[1]
+	case len(path) == 4 && path[0] == "lanes" && path[2] == "jobs":
+		return "job " + path[3]
+	}
+	return name(path)
+}
+
+// name is the last field of a path, with the indexes into it.
+func name(path []string) string {
+	i := len(path) - 1
+	for i > 0 {
+		if _, err := strconv.Atoi(path[i]); err != nil {
+			break
+		}
+		i--
+	}
+	s := path[i]
+	for _, index := range path[i+1:] {
+		s += "[" + index + "]"
+	}
+	return s
+}
+
+// shownValue is a value as a message shows it.
+func shownValue(v cue.Value) string {
+	switch v.IncompleteKind() {
+	case cue.StructKind:
+		return "a struct"
+	case cue.ListKind:
+		if n, err := v.Len().Int64(); err == nil && n == 0 {
+			return "an empty list"
+		}
+		return "a list"
+	}
+	if b, err := v.MarshalJSON(); err == nil && len(b) <= 80 {
+		return string(b)
+	}
+	return "a " + v.IncompleteKind().String()
+}
