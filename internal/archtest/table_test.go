@@ -54,7 +54,7 @@ var rules = []rule{
 		tests: []string{"runtime/runtimetest"},
 	},
 	{pkg: "cmd/pikaci/internal/...", ours: []string{"schema/plan"}},
-	{pkg: "cmd/pikaci-guest", ours: []string{"runtime/guest"}, not: []string{"net", "net/http"}},
+	{pkg: "cmd/pikaci-guest", ours: []string{"runtime/guest", "runtime/process"}, not: []string{"net", "net/http"}},
 
 	// The contract. Both halves import it; it imports neither.
 	{pkg: "schema", not: pure},
@@ -78,13 +78,20 @@ var rules = []rule{
 	// A plan to a verdict.
 	{
 		pkg:   "runtime",
-		ours:  []string{"runtime/event", "schema/plan"},
+		ours:  []string{"runtime/event", "runtime/process", "schema/plan"},
 		not:   offline,
 		tests: []string{"runtime/runtimetest"},
 	},
 	{pkg: "runtime/event", ours: []string{"schema/plan"}, not: pure},
 	{pkg: "runtime/guest"},
-	{pkg: "runtime/payload", ours: []string{"schema/plan"}, not: offline},
+	{pkg: "runtime/process", not: []string{"net", "net/http"}},
+	{pkg: "runtime/payload", ours: []string{"runtime/event", "schema/plan"}, not: offline},
+	{
+		pkg:   "runtime/artifact",
+		ours:  []string{"runtime", "runtime/event", "schema/plan"},
+		third: []string{"github.com/bmatcuk/doublestar"},
+		not:   offline,
+	},
 	{
 		pkg:   "runtime/nix",
 		ours:  []string{"runtime", "runtime/event", "runtime/payload", "schema/plan"},
@@ -94,15 +101,14 @@ var rules = []rule{
 	{
 		pkg: "runtime/incus",
 		ours: []string{
-			"runtime", "runtime/event", "runtime/guest", "runtime/payload", "schema/plan", "schema/runner",
+			"runtime", "runtime/artifact", "runtime/event", "runtime/guest", "runtime/payload", "runtime/process", "schema/plan",
 		},
 		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sys"},
 		tests: []string{"runtime/runtimetest"},
 	},
 	{
 		pkg:   "runtime/host",
-		ours:  []string{"runtime", "runtime/event", "runtime/snapshot", "schema/plan"},
-		third: []string{"golang.org/x/sys"},
+		ours:  []string{"runtime", "runtime/artifact", "runtime/event", "runtime/process", "runtime/snapshot", "schema/plan"},
 		tests: []string{"runtime/runtimetest"},
 	},
 	{pkg: "runtime/snapshot", third: []string{"golang.org/x/sync", "golang.org/x/sys"}, not: offline},

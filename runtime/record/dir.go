@@ -13,6 +13,9 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // Dir is the directory of one run.
@@ -64,6 +67,38 @@ func (d *Dir) WriteJSON(name string, v any) error {
 		return fmt.Errorf("encode %s: %w", name, err)
 	}
 	return d.Write(name, append(b, '\n'))
+}
+
+// WritePlan keeps the plan that the run carries out.
+func (d *Dir) WritePlan(p *plan.Plan) error {
+	b, err := plan.Encode(p)
+	if err != nil {
+		return err
+	}
+	return d.Write("plan.json", b)
+}
+
+// snapshotRecord is pikaci-snapshot.json.
+type snapshotRecord struct {
+	SourceRoot  string    `json:"source_root"`
+	GitHead     string    `json:"git_head"`
+	GitDirty    bool      `json:"git_dirty"`
+	CreatedAt   time.Time `json:"created_at"`
+	ContentHash string    `json:"content_hash"`
+}
+
+// WriteSnapshot writes pikaci-snapshot.json, beside the snapshot.
+func (d *Dir) WriteSnapshot(source string, s event.SnapshotTaken) error {
+	return d.WriteJSON("pikaci-snapshot.json", snapshotRecord{SourceRoot: source, GitHead: s.GitHead,
+		GitDirty: s.GitDirty, CreatedAt: time.Now().UTC(), ContentHash: s.ContentHash})
+}
+
+// WriteResult writes the record of one job into its folder.
+func (d *Dir) WriteResult(j JobRecord) error {
+	if err := os.MkdirAll(d.file("jobs", j.ID), 0o755); err != nil {
+		return err
+	}
+	return d.WriteJSON(filepath.Join("jobs", j.ID, "result.json"), j)
 }
 
 // Write writes a file of the run, whole or not at all: under a temporary name,

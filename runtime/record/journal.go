@@ -72,11 +72,11 @@ func (j *Journal) write(e event.Event, sync bool) error {
 	return nil
 }
 
-// Record is the fold of all events so far.
-func (j *Journal) Record() Run {
+// Records are the folds of all events so far.
+func (j *Journal) Records() (Run, PreparedOutputs) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return j.fold.Run()
+	return j.fold.Run(), j.fold.Outputs()
 }
 
 // Close syncs and closes the file.

@@ -1,0 +1,235 @@
+package nix
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/payload"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// Options are what the host decides about Nix.
+type Options struct {
+	// Program is nix, or where it is.
+	Program string
+	// Settings go to each call as --option NAME VALUE.
+	Settings map[string]string
+}
+
+// Executor builds. One installable is built once for a run, whatever the
+// number of nodes that ask for it.
+type Executor struct {
+	options Options
+	mu      sync.Mutex
+	flights map[string]*flight
+}
+
+// New makes an executor.
+func New(o Options) *Executor {
+	if o.Program == "" {
+		o.Program = "nix"
+	}
+	return &Executor{options: o, flights: make(map[string]*flight)}
+}
+
+// MissingError means that there is no nix program.
+type MissingError struct{ Program string }
+
+// Error says what was looked for.
+func (e *MissingError) Error() string { return fmt.Sprintf("no program %q in PATH", e.Program) }
+
+// Hint says what to do.
+func (e *MissingError) Hint() string { return "install Nix (Debian: apt-get install nix-bin)" }
+
+// Preflight checks that Nix is there.
+func (x *Executor) Preflight() error {
+	if _, err := exec.LookPath(x.options.Program); err != nil {
+		return &MissingError{x.options.Program}
+	}
+	return nil
+}
+
+// killAfter is how long a nix process that was asked to end may take.
+const killAfter = 10 * time.Second
+
+// Command is the argv that builds a node's installable with the run directory
+// as working directory.
+func (x *Executor) Command(node *plan.Node) []string {
+	return append(x.base("build"), node.NixBuild.Installable, "--out-link", rootPath(node.ID), "--print-build-logs")
+}
+
+func (x *Executor) base(verb ...string) []string {
+	argv := append([]string{x.options.Program, "--extra-experimental-features", "nix-command flakes"}, verb...)
+	for _, name := range sortedKeys(x.options.Settings) {
+		argv = append(argv, "--option", name, x.options.Settings[name])
+	}
+	return argv
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// rootPath is the garbage-collector root of a node's output, relative to the
+// run directory.
+func rootPath(node string) string { return filepath.Join("roots", node) }
+
+// Execute builds the node's output and exposes it to each of its jobs.
+func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
+	var built string
+	var out event.Outcome
+	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Build, Node: t.Node.ID}, func() (err error) {
+		built, out, err = x.build(ctx, t)
+		return err
+	})
+	if err != nil || out.Verdict != event.Passed {
+		return out, err
+	}
+	ready, err := expose(t, built)
+	if err != nil {
+		return event.Outcome{Verdict: event.Failed, Failure: event.Prepare, Reason: err.Error()}, nil
+	}
+	return out, t.Emit(event.Event{PayloadReady: ready})
+}
+
+// flight is a build under way, or its result.
+type flight struct {
+	log  *fanOut
+	done chan struct{}
+	path string
+	out  event.Outcome
+	err  error
+}
+
+// build starts the build, or joins the one under way. It returns the store
+// path.
+func (x *Executor) build(ctx context.Context, t runtime.Task) (string, event.Outcome, error) {
+	key := t.Node.NixBuild.Installable
+	x.mu.Lock()
+	f := x.flights[key]
+	first := f == nil
+	if first {
+		f = &flight{log: new(fanOut), done: make(chan struct{})}
+		x.flights[key] = f
+	}
+	x.mu.Unlock()
+	for _, j := range t.Jobs {
+		f.log.add(j.Logs.Host)
+	}
+	if first {
+		f.path, f.out, f.err = x.run(ctx, t, f.log)
+		close(f.done)
+	}
+	select {
+	case <-f.done:
+	case <-ctx.Done():
+		return "", event.Outcome{}, context.Cause(ctx)
+	}
+	if !first && f.err == nil && f.out.Verdict == event.Passed {
+		// The root of a node is held under the node's own name.
+		if err := os.Symlink(f.path, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err != nil {
+			return "", event.Outcome{}, fmt.Errorf("hold the output: %w", err)
+		}
+	}
+	return f.path, f.out, f.err
+}
+
+func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (string, event.Outcome, error) {
+	if err := os.MkdirAll(filepath.Join(t.Run.Dir, "roots"), 0o755); err != nil {
+		return "", event.Outcome{}, err
+	}
+	argv := x.Command(t.Node)
+	fmt.Fprintf(log, "pikaci: %s\n", strings.Join(argv, " "))
+	last := &lastError{next: log}
+	if err := command(ctx, t.Run.Dir, argv, nil, last); err != nil {
+		var exit *exec.ExitError
+		switch {
+		case ctx.Err() != nil:
+			return "", event.Outcome{}, context.Cause(ctx)
+		case errors.As(err, &exit):
+			return "", event.Outcome{Verdict: event.Failed, Failure: event.Prepare,
+				Reason: last.reason(t.Node.NixBuild.Installable, exit)}, nil
+		case errors.Is(err, exec.ErrNotFound):
+			return "", event.Outcome{}, &MissingError{x.options.Program}
+		}
+		return "", event.Outcome{}, fmt.Errorf("run nix build: %w", err)
+	}
+	built, err := os.Readlink(filepath.Join(t.Run.Dir, rootPath(t.Node.ID)))
+	if err != nil {
+		return "", event.Outcome{}, fmt.Errorf("nix build left no link to its output: %w", err)
+	}
+	return built, event.Outcome{Verdict: event.Passed}, nil
+}
+
+// command runs argv in dir. When ctx ends, its process group gets TERM, and
+// KILL after a while: Nix ends cleanly on the first.
+func command(ctx context.Context, dir string, argv []string, stdout, stderr interface{ Write([]byte) (int, error) }) error {
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Dir = dir
+	if stdout != nil {
+		cmd.Stdout = stdout
+	}
+	cmd.Stderr = stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = killAfter
+	err := cmd.Run()
+	if ctx.Err() != nil && cmd.Process != nil {
+		// What outlived its leader: builders of a nix that was killed.
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
+	return err
+}
+
+// expose links the output into each job's folder, with the list of the store
+// paths that it needs to run beside it, and reads its manifest.
+func expose(t runtime.Task, built string) (*event.PayloadReady, error) {
+	manifest, err := payload.ReadManifest(built)
+	if err != nil {
+		return nil, err
+	}
+	var closure bytes.Buffer
+	var complaints bytes.Buffer
+	err = command(context.Background(), t.Run.Dir, []string{"nix-store", "--query", "--requisites", built}, &closure, &complaints)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the closure of %s: %w: %s", built, err, bytes.TrimSpace(complaints.Bytes()))
+	}
+	ready := &event.PayloadReady{Node: t.Node.ID, OutputName: t.Node.NixBuild.OutputName,
+		Installable: t.Node.NixBuild.Installable, StorePath: built, Manifest: manifest}
+	for _, j := range t.Jobs {
+		for _, s := range j.Job.StagedPayloads {
+			if s.PrepareNodeID != t.Node.ID {
+				continue
+			}
+			link := filepath.Join(t.Run.Dir, s.LocalMountPath)
+			if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+				return nil, err
+			}
+			if err := os.WriteFile(payload.ClosurePath(link), closure.Bytes(), 0o644); err != nil {
+				return nil, err
+			}
+			if err := os.Symlink(built, link); err != nil {
+				return nil, err
+			}
+			ready.Exposures = append(ready.Exposures, event.Exposure{Job: j.Job.ID, Path: s.LocalMountPath})
+		}
+	}
+	return ready, nil
+}

@@ -1,0 +1,252 @@
+// Package process runs one command to its end: in a process group of its own,
+// with a time limit, stopped by TERM and then KILL, and with nothing left of
+// it afterwards. Guests and host jobs are run by the same rules because they
+// are run by this package.
+//
+// It imports the standard library only: it is part of the small program that
+// runs inside guests.
+package process
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Grace is how long a command that got TERM may take before it gets KILL.
+const Grace = 10 * time.Second
+
+// drain is how long output may still come from processes that left the
+// command's group after its end.
+const drain = time.Second
+
+// Spec is a command to run.
+type Spec struct {
+	// Argv is the program, looked up in Env's PATH, and its arguments.
+	Argv []string
+	// Env is the whole environment.
+	Env map[string]string
+	// Dir is the working directory, absolute.
+	Dir string
+	// Stdout and Stderr take the output; each is written to by one goroutine.
+	// Files are given to the command itself.
+	Stdout, Stderr io.Writer
+	// Credential is the user to run as; nil: the caller.
+	Credential *syscall.Credential
+	// Timeout ends the command; 0: no limit.
+	Timeout time.Duration
+}
+
+// Exit is how a command ended.
+type Exit struct {
+	// Code is the exit code; 127 where the program was not found and 126
+	// where it can't be run; -1 where a signal ended it.
+	Code int
+	// Signal that ended it, like SIGKILL; empty where it exited.
+	Signal string
+	// TimedOut says that it was stopped because its time was over.
+	TimedOut bool
+	// Problem says why the program could not be started; empty where it was.
+	Problem string
+}
+
+// Run runs the command and returns how it ended. A command that fails is an
+// Exit; an error means that it could not be run, or that ctx ended: then the
+// error is ctx's cause, and the command has been stopped.
+func Run(ctx context.Context, s Spec) (Exit, error) {
+	program, exit := find(s)
+	if exit != nil {
+		return *exit, nil
+	}
+	cmd := &exec.Cmd{Path: program, Args: s.Argv, Dir: s.Dir, Env: environ(s.Env),
+		SysProcAttr: &syscall.SysProcAttr{Setpgid: true, Credential: s.Credential}}
+	out, err := connect(cmd, s)
+	if err != nil {
+		return Exit{}, err
+	}
+	err = cmd.Start()
+	out.closeChildEnds()
+	if err != nil {
+		out.finish()
+		return notStarted(program, err)
+	}
+	ended := make(chan struct{})
+	var waitErr error
+	go func() { waitErr = cmd.Wait(); close(ended) }()
+	timedOut := watch(ctx, cmd.Process.Pid, s.Timeout, ended)
+	// Whatever it started and left behind in its group goes with it.
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	out.finish()
+	if cause := context.Cause(ctx); cause != nil && !timedOut {
+		return Exit{}, cause
+	}
+	return exitOf(cmd.ProcessState, waitErr, timedOut)
+}
+
+// watch returns when the command has ended, and stops it when its time is over
+// or ctx ends.
+func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan struct{}) (timedOut bool) {
+	var over <-chan time.Time
+	if timeout > 0 {
+		t := time.NewTimer(timeout)
+		defer t.Stop()
+		over = t.C
+	}
+	select {
+	case <-ended:
+		return false
+	case <-over:
+		timedOut = true
+	case <-ctx.Done():
+	}
+	syscall.Kill(-pid, syscall.SIGTERM)
+	grace := time.NewTimer(Grace)
+	defer grace.Stop()
+	select {
+	case <-ended:
+	case <-grace.C:
+		syscall.Kill(-pid, syscall.SIGKILL)
+		<-ended
+	}
+	return timedOut
+}
+
+func exitOf(state *os.ProcessState, err error, timedOut bool) (Exit, error) {
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return Exit{}, err
+	}
+	e := Exit{Code: state.ExitCode(), TimedOut: timedOut}
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		e.Signal = SignalName(status.Signal())
+	}
+	return e, nil
+}
+
+func notStarted(program string, err error) (Exit, error) {
+	var e *os.PathError
+	if !errors.As(err, &e) {
+		return Exit{}, err
+	}
+	if e.Op == "chdir" {
+		return Exit{Code: 126, Problem: "working directory " + e.Path + ": " + e.Err.Error()}, nil
+	}
+	return Exit{Code: 126, Problem: "can't run " + program + ": " + e.Err.Error()}, nil
+}
+
+// find looks the program up as the command's own environment would.
+func find(s Spec) (string, *Exit) {
+	name := s.Argv[0]
+	if info, err := os.Stat(s.Dir); err != nil || !info.IsDir() {
+		return "", &Exit{Code: 126, Problem: "no working directory " + s.Dir}
+	}
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(s.Dir, name)
+		}
+		if _, err := os.Stat(name); err != nil {
+			return "", &Exit{Code: 127, Problem: "no program " + s.Argv[0]}
+		}
+		return name, nil
+	}
+	for _, dir := range filepath.SplitList(s.Env["PATH"]) {
+		p := filepath.Join(dir, name)
+		if !filepath.IsAbs(p) {
+			p = filepath.Join(s.Dir, p)
+		}
+		if info, err := os.Stat(p); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return p, nil
+		}
+	}
+	return "", &Exit{Code: 127, Problem: "no program " + name + " in PATH " + s.Env["PATH"]}
+}
+
+func environ(env map[string]string) []string {
+	list := make([]string, 0, len(env))
+	for k, v := range env {
+		list = append(list, k+"="+v)
+	}
+	sort.Strings(list)
+	return list
+}
+
+// output copies what the command writes to those writers that are not files.
+type output struct {
+	child, parent []*os.File
+	copying       sync.WaitGroup
+}
+
+func connect(cmd *exec.Cmd, s Spec) (*output, error) {
+	o := new(output)
+	for _, end := range []struct {
+		to  io.Writer
+		set *io.Writer
+	}{{s.Stdout, &cmd.Stdout}, {s.Stderr, &cmd.Stderr}} {
+		if f, ok := end.to.(*os.File); ok || end.to == nil {
+			if f != nil {
+				*end.set = f
+			}
+			continue
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			o.closeChildEnds()
+			o.finish()
+			return nil, err
+		}
+		*end.set = w
+		o.child, o.parent = append(o.child, w), append(o.parent, r)
+		o.copying.Add(1)
+		go func() {
+			defer o.copying.Done()
+			io.Copy(end.to, r)
+		}()
+	}
+	return o, nil
+}
+
+func (o *output) closeChildEnds() {
+	for _, f := range o.child {
+		f.Close()
+	}
+}
+
+// finish takes the rest of the output. A process that left the group may hold
+// the pipe open for ever: it is not waited for.
+func (o *output) finish() {
+	done := make(chan struct{})
+	go func() { o.copying.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(drain):
+	}
+	for _, f := range o.parent {
+		f.Close()
+	}
+	<-done
+}
+
+// SignalName is a signal's name as kill -l prints it, with SIG.
+func SignalName(s syscall.Signal) string {
+	if name, ok := signalNames[s]; ok {
+		return name
+	}
+	return "signal " + s.String()
+}
+
+var signalNames = map[syscall.Signal]string{
+	syscall.SIGABRT: "SIGABRT", syscall.SIGALRM: "SIGALRM", syscall.SIGBUS: "SIGBUS",
+	syscall.SIGFPE: "SIGFPE", syscall.SIGHUP: "SIGHUP", syscall.SIGILL: "SIGILL",
+	syscall.SIGINT: "SIGINT", syscall.SIGKILL: "SIGKILL", syscall.SIGPIPE: "SIGPIPE",
+	syscall.SIGQUIT: "SIGQUIT", syscall.SIGSEGV: "SIGSEGV", syscall.SIGSYS: "SIGSYS",
+	syscall.SIGTERM: "SIGTERM", syscall.SIGTRAP: "SIGTRAP", syscall.SIGUSR1: "SIGUSR1",
+	syscall.SIGUSR2: "SIGUSR2", syscall.SIGXCPU: "SIGXCPU", syscall.SIGXFSZ: "SIGXFSZ",
+}
