@@ -164,7 +164,7 @@ func (s *session) explain(p *plan.Plan, silent bool) {
 		if l.Chosen {
 			word = "chosen "
 		}
-		s.note("%s  %-*s  %s", word, width, l.ID, l.Reason)
+		s.note("%s  %-*s  %s", word, width, l.ID, oneLine(l.Reason))
 	}
 	if chosen == 0 {
 		s.note("pikaci: no lane is chosen")

@@ -104,6 +104,13 @@ func (g *git) root() (string, error) {
 }
 
 func (g *git) mergeBase(ref string) (string, error) {
+	head, err := g.commit("HEAD")
+	if err != nil {
+		return "", err
+	}
+	if head == "" {
+		return "", &Error{"the repository has no commit yet", "give the paths with --changed-path"}
+	}
 	theirs, err := g.commit(ref)
 	if err != nil {
 		return "", err
@@ -111,13 +118,6 @@ func (g *git) mergeBase(ref string) (string, error) {
 	if theirs == "" {
 		return "", &Error{fmt.Sprintf("git knows no commit %q", ref),
 			"name a branch, tag or commit; one of a remote may have to be fetched first"}
-	}
-	head, err := g.commit("HEAD")
-	if err != nil {
-		return "", err
-	}
-	if head == "" {
-		return "", &Error{"the repository has no commit yet", "give the paths with --changed-path"}
 	}
 	a, err := g.ask("merge-base", theirs, head)
 	switch {
