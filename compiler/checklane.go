@@ -17,6 +17,9 @@ import (
 func (k *checker) lane(l *laneFile) {
 	at := []string{"lanes", l.id}
 	under := func(fields ...string) []string { return append(slices.Clip(at), fields...) }
+	if l.said != l.id {
+		k.bad(under("id"), "id %q is not the lane's key %q", l.said, l.id)
+	}
 	if len(l.jobs) == 0 {
 		k.fail(k.p.label(at...), at, nil, "a lane holds at least one job", "lane %s has no jobs", l.id)
 	}
@@ -123,6 +126,9 @@ func (k *checker) pair(here, there []string, r, other role) {
 func (k *checker) job(l *laneFile, j *jobFile) {
 	at := []string{"lanes", l.id, "jobs", j.id}
 	under := func(fields ...string) []string { return append(slices.Clip(at), fields...) }
+	if j.said != j.id {
+		k.bad(under("id"), "id %q is not the job's key %q", j.said, j.id)
+	}
 	k.command(under("command"), j.command)
 	switch {
 	case j.host && !inside(j.workingDir):

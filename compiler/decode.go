@@ -51,6 +51,7 @@ func (d *decoder) lane(id string, v cue.Value, p *places) laneFile {
 	d.fields(v, func(name string, v cue.Value) {
 		switch name {
 		case "id":
+			l.said = d.text(v)
 		case "title":
 			l.title = d.text(v)
 		case "description":
@@ -112,6 +113,7 @@ func (d *decoder) job(id string, v cue.Value) jobFile {
 	d.fields(v, func(name string, v cue.Value) {
 		switch name {
 		case "id":
+			j.said = d.text(v)
 		case "description":
 			j.description = d.text(v)
 		case "command":

@@ -17,7 +17,8 @@ const (
 
 // laneFile is a lane as authored, with the defaults filled in.
 type laneFile struct {
-	id               string
+	// id is the key; said is the id that the lane itself gives, if any.
+	id, said         string
 	title            string
 	description      string
 	targetID         string
@@ -50,7 +51,8 @@ type role struct {
 
 // jobFile is a job as authored, with the defaults filled in.
 type jobFile struct {
-	id                string
+	// id is the key; said is the id that the job itself gives, if any.
+	id, said          string
 	description       string
 	command           []string
 	host              bool
@@ -70,6 +72,7 @@ type jobFile struct {
 func newLaneFile(id string) laneFile {
 	return laneFile{
 		id:              id,
+		said:            id,
 		trigger:         plan.Branch,
 		paths:           []string{},
 		snapshotExclude: []string{},
@@ -88,6 +91,7 @@ func newLaneFile(id string) laneFile {
 func newJobFile(id string) jobFile {
 	return jobFile{
 		id:          id,
+		said:        id,
 		timeoutSecs: defaultTimeoutSecs,
 		user:        defaultUser,
 		env:         map[string]string{},

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -216,7 +215,11 @@ func (w *v1Writer) execute(j *plan.Job, n *plan.Node) v1Execute {
 	return v1Execute{node, v1VMCommand{"vm_command", command, j.User == 0, j.TimeoutSecs, j.WritableWorkspace}}
 }
 
-func (w *v1Writer) inRun(rel string) string { return path.Join(w.options.RunDir, rel) }
+// inRun puts the run's directory in front, as it was given: the older tool
+// does not clean it either.
+func (w *v1Writer) inRun(rel string) string {
+	return strings.TrimSuffix(w.options.RunDir, "/") + "/" + rel
+}
 
 // plainWord is what a shell takes as it is.
 var plainWord = sync.OnceValue(func() *regexp.Regexp {

@@ -202,9 +202,7 @@ func (w *walker) fields(path []string, user, want cue.Value, words string) {
 	for it.Next() {
 		n := it.Selector().Unquoted()
 		known[n] = it.Value()
-		if n != "id" {
-			names = append(names, n)
-		}
+		names = append(names, n)
 		if it.Selector().ConstraintType() == cue.RequiredConstraint {
 			required = append(required, n)
 		}
