@@ -10,28 +10,41 @@ import (
 
 // decodeLanes turns the evaluated package into Go data. The value has been
 // validated, so every mistake found here is one that the schema lets through.
-// Fields are walked once each: cue.Value.Decode takes ten times as long.
+//
+// Known fields are looked up one by one: cue.Value.Decode and Fields sort each
+// struct's fields first, which takes longer than evaluating them.
 func decodeLanes(v cue.Value, p *places) ([]laneFile, []role, error) {
 	var d decoder
 	var lanes []laneFile
 	var roles []role
-	d.fields(v, func(name string, v cue.Value) {
-		switch name {
-		case "lanes":
-			d.fields(v, func(id string, v cue.Value) { lanes = append(lanes, d.lane(id, v, p)) })
-		case "roles":
-			roles = list(&d, v, d.role)
-		}
+	into(&d, v, "lanes", &lanes, func(v cue.Value) (out []laneFile) {
+		d.fields(v, func(id string, v cue.Value) { out = append(out, d.lane(id, v, p)) })
+		return out
 	})
+	into(&d, v, "roles", &roles, d.roles)
 	return lanes, roles, d.err
 }
 
-// decoder keeps the first error.
-type decoder struct{ err error }
+// decoder keeps the first error, and the names that it looked for: a test
+// holds them against the schema.
+type decoder struct {
+	err error
+	ask func(name string)
+}
 
 func (d *decoder) fail(v cue.Value, err error) {
 	if err != nil && d.err == nil {
 		d.err = fmt.Errorf("%s: %w", v.Path(), err)
+	}
+}
+
+// into decodes a field if it is there, and leaves the default if not.
+func into[T any](d *decoder, v cue.Value, name string, to *T, decode func(cue.Value) T) {
+	if d.ask != nil {
+		d.ask(name)
+	}
+	if f := v.LookupPath(cue.MakePath(cue.Str(name))); f.Exists() {
+		*to = decode(f)
 	}
 }
 
@@ -48,48 +61,22 @@ func (d *decoder) fields(v cue.Value, each func(name string, v cue.Value)) {
 
 func (d *decoder) lane(id string, v cue.Value, p *places) laneFile {
 	l := newLaneFile(id)
-	d.fields(v, func(name string, v cue.Value) {
-		switch name {
-		case "id":
-			l.said = d.text(v)
-		case "title":
-			l.title = d.text(v)
-		case "description":
-			l.description = d.text(v)
-		case "target_id":
-			l.targetID = d.text(v)
-		case "trigger":
-			l.trigger = plan.Trigger(d.text(v))
-		case "concurrency_group":
-			l.concurrencyGroup = d.text(v)
-		case "paths":
-			l.paths = list(d, v, d.text)
-		case "system":
-			l.system = d.text(v)
-		case "shared_prepare":
-			l.sharedPrepare = d.sharedPrepare(v)
-		case "payloads":
-			l.payloads = list(d, v, d.payload)
-		case "roles":
-			l.roles = list(d, v, d.role)
-		case "snapshot_exclude":
-			l.snapshotExclude = list(d, v, d.text)
-		case "incus":
-			d.incus(v, &l.incus)
-		case "host_setup":
-			l.hostSetup = list(d, v, d.texts)
-		case "jobs":
-			l.jobs = d.jobs(id, v, p)
-		default:
-			d.unknown(v, name)
-		}
-	})
+	into(d, v, "id", &l.said, d.text)
+	into(d, v, "title", &l.title, d.text)
+	into(d, v, "description", &l.description, d.text)
+	into(d, v, "target_id", &l.targetID, d.text)
+	into(d, v, "trigger", &l.trigger, func(v cue.Value) plan.Trigger { return plan.Trigger(d.text(v)) })
+	into(d, v, "concurrency_group", &l.concurrencyGroup, d.text)
+	into(d, v, "paths", &l.paths, d.texts)
+	into(d, v, "system", &l.system, d.text)
+	into(d, v, "shared_prepare", &l.sharedPrepare, d.sharedPrepare)
+	into(d, v, "payloads", &l.payloads, func(v cue.Value) []payloadFile { return list(d, v, d.payload) })
+	into(d, v, "roles", &l.roles, d.roles)
+	into(d, v, "snapshot_exclude", &l.snapshotExclude, d.texts)
+	into(d, v, "incus", &l.incus, d.incus)
+	into(d, v, "host_setup", &l.hostSetup, func(v cue.Value) [][]string { return list(d, v, d.texts) })
+	into(d, v, "jobs", &l.jobs, func(v cue.Value) []jobFile { return d.jobs(id, v, p) })
 	return l
-}
-
-// unknown is a field of the schema that this file forgot.
-func (d *decoder) unknown(v cue.Value, name string) {
-	d.fail(v, fmt.Errorf("BUG: the schema has a field %s that the compiler does not read", name))
 }
 
 // jobs keeps the order of the file: unifying with the schema does not.
@@ -110,42 +97,21 @@ func (d *decoder) jobs(lane string, v cue.Value, p *places) []jobFile {
 
 func (d *decoder) job(id string, v cue.Value) jobFile {
 	j := newJobFile(id)
-	d.fields(v, func(name string, v cue.Value) {
-		switch name {
-		case "id":
-			j.said = d.text(v)
-		case "description":
-			j.description = d.text(v)
-		case "command":
-			j.command = d.texts(v)
-		case "host":
-			j.host = d.flag(v)
-		case "timeout_secs":
-			j.timeoutSecs = d.number(v)
-		case "user":
-			j.user = d.number(v)
-		case "working_dir":
-			j.workingDir = d.text(v)
-		case "env":
-			d.fields(v, func(name string, v cue.Value) { j.env[name] = d.text(v) })
-		case "secrets":
-			j.secrets = d.texts(v)
-		case "retries":
-			j.retries = d.number(v)
-		case "writable_workspace":
-			j.writableWorkspace = d.flag(v)
-		case "artifacts":
-			j.artifacts = d.texts(v)
-		case "needs":
-			j.needs = d.texts(v)
-		case "cache":
-			j.cache = d.flag(v)
-		case "finally":
-			j.finally = d.flag(v)
-		default:
-			d.unknown(v, name)
-		}
-	})
+	into(d, v, "id", &j.said, d.text)
+	into(d, v, "description", &j.description, d.text)
+	into(d, v, "command", &j.command, d.texts)
+	into(d, v, "host", &j.host, d.flag)
+	into(d, v, "timeout_secs", &j.timeoutSecs, d.number)
+	into(d, v, "user", &j.user, d.number)
+	into(d, v, "working_dir", &j.workingDir, d.text)
+	into(d, v, "env", &j.env, d.env)
+	into(d, v, "secrets", &j.secrets, d.texts)
+	into(d, v, "retries", &j.retries, d.number)
+	into(d, v, "writable_workspace", &j.writableWorkspace, d.flag)
+	into(d, v, "artifacts", &j.artifacts, d.texts)
+	into(d, v, "needs", &j.needs, d.texts)
+	into(d, v, "cache", &j.cache, d.flag)
+	into(d, v, "finally", &j.finally, d.flag)
 	if j.workingDir == "" {
 		j.workingDir = defaultWorkingDir
 		if j.host {
@@ -155,75 +121,45 @@ func (d *decoder) job(id string, v cue.Value) jobFile {
 	return j
 }
 
-func (d *decoder) incus(v cue.Value, i *plan.Incus) {
-	d.fields(v, func(name string, v cue.Value) {
-		switch name {
-		case "image":
-			i.Image = d.text(v)
-		case "instance_type":
-			i.InstanceType = plan.InstanceType(d.text(v))
-		case "cpus":
-			i.CPUs = d.number(v)
-		case "memory":
-			i.Memory = d.text(v)
-		case "profiles":
-			i.Profiles = d.texts(v)
-		case "network":
-			i.Network = d.text(v)
-		default:
-			d.unknown(v, name)
-		}
-	})
+func (d *decoder) env(v cue.Value) map[string]string {
+	out := map[string]string{}
+	d.fields(v, func(name string, v cue.Value) { out[name] = d.text(v) })
+	return out
+}
+
+func (d *decoder) incus(v cue.Value) plan.Incus {
+	i := defaultIncus()
+	into(d, v, "image", &i.Image, d.text)
+	into(d, v, "instance_type", &i.InstanceType, func(v cue.Value) plan.InstanceType { return plan.InstanceType(d.text(v)) })
+	into(d, v, "cpus", &i.CPUs, d.number)
+	into(d, v, "memory", &i.Memory, d.text)
+	into(d, v, "profiles", &i.Profiles, d.texts)
+	into(d, v, "network", &i.Network, d.text)
+	return i
 }
 
 func (d *decoder) sharedPrepare(v cue.Value) *sharedPrepare {
 	s := new(sharedPrepare)
-	d.fields(v, func(name string, v cue.Value) {
-		switch name {
-		case "node_prefix":
-			s.nodePrefix = d.text(v)
-		case "description":
-			s.description = d.text(v)
-		default:
-			d.unknown(v, name)
-		}
-	})
+	into(d, v, "node_prefix", &s.nodePrefix, d.text)
+	into(d, v, "description", &s.description, d.text)
 	return s
 }
 
 func (d *decoder) payload(v cue.Value) (p payloadFile) {
-	d.fields(v, func(name string, v cue.Value) {
-		switch name {
-		case "role":
-			p.role = d.text(v)
-		case "output_name":
-			p.outputName = d.text(v)
-		default:
-			d.unknown(v, name)
-		}
-	})
+	into(d, v, "role", &p.role, d.text)
+	into(d, v, "output_name", &p.outputName, d.text)
 	return p
 }
 
+func (d *decoder) roles(v cue.Value) []role { return list(d, v, d.role) }
+
 func (d *decoder) role(v cue.Value) (r role) {
-	d.fields(v, func(name string, v cue.Value) {
-		switch name {
-		case "role":
-			r.name = d.text(v)
-		case "prepare_node_suffix":
-			r.prepareNodeSuffix = d.text(v)
-		case "mount_dir_name":
-			r.mountDirName = d.text(v)
-		case "device_prefix":
-			r.devicePrefix = d.text(v)
-		case "prepare_description":
-			r.prepareDescription = d.text(v)
-		case "guest_mount_path":
-			r.guestMountPath = d.text(v)
-		default:
-			d.unknown(v, name)
-		}
-	})
+	into(d, v, "role", &r.name, d.text)
+	into(d, v, "prepare_node_suffix", &r.prepareNodeSuffix, d.text)
+	into(d, v, "mount_dir_name", &r.mountDirName, d.text)
+	into(d, v, "device_prefix", &r.devicePrefix, d.text)
+	into(d, v, "prepare_description", &r.prepareDescription, d.text)
+	into(d, v, "guest_mount_path", &r.guestMountPath, d.text)
 	return r
 }
 

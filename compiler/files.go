@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/sledtools/pikaci/schema"
@@ -34,17 +36,17 @@ const embeddedPrefix = "embedded:"
 type tree struct {
 	// root is the module's root on disk, absolute.
 	root string
+	// cwd is what shown paths are relative to; empty if it is gone.
+	cwd string
 	// over are files that hide those on disk.
 	over map[string][]byte
 	// laid are folders of which nothing on disk is seen.
 	laid map[string]bool
-	// read are the contents' sums of files that came from disk; mu guards
-	// it, the loader may read from several goroutines.
+	// read are the files that came from disk and count as sources; mu guards
+	// it, the loader reads from several goroutines.
 	mu   sync.Mutex
-	read map[string][sha256.Size]byte
-	// loaded says that the package was loaded: files that are read from then
-	// on are embedded ones. Before, the loader also opens what is not CUE, to
-	// see what it is.
+	read map[string][]byte
+	// loaded says that the package was loaded, and is being evaluated.
 	loaded bool
 }
 
@@ -56,7 +58,8 @@ func openTree(dir string) (t *tree, rel string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	t = &tree{root: abs, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][sha256.Size]byte{}}
+	cwd, _ := os.Getwd()
+	t = &tree{root: abs, cwd: cwd, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][]byte{}}
 	for at := abs; ; at = filepath.Dir(at) {
 		if _, err := os.Stat(filepath.Join(at, filepath.FromSlash(moduleFile))); err == nil {
 			t.root = at
@@ -98,16 +101,19 @@ func schemaFiles() (map[string][]byte, error) {
 // sources are the files that were read from disk and the schema.
 func (t *tree) sources() ([]plan.Source, error) {
 	var out []plan.Source
-	for name, sum := range t.read {
+	add := func(name string, content []byte) {
+		sum := sha256.Sum256(content)
 		out = append(out, plan.Source{Path: name, SHA256: hex.EncodeToString(sum[:])})
+	}
+	for name, content := range t.read {
+		add(name, content)
 	}
 	files, err := schemaFiles()
 	if err != nil {
 		return nil, err
 	}
 	for name, content := range files {
-		sum := sha256.Sum256(content)
-		out = append(out, plan.Source{Path: embeddedPrefix + "schema/" + name, SHA256: hex.EncodeToString(sum[:])})
+		add(embeddedPrefix+"schema/"+name, content)
 	}
 	slices.SortFunc(out, func(a, b plan.Source) int { return strings.Compare(a.Path, b.Path) })
 	return out, nil
@@ -116,17 +122,10 @@ func (t *tree) sources() ([]plan.Source, error) {
 // display is a file of the tree as a user names it: relative to the working
 // directory where that is shorter.
 func (t *tree) display(name string) string {
-	return displayPath(filepath.Join(t.root, filepath.FromSlash(name)))
-}
-
-func displayPath(name string) string {
-	cwd, err := os.Getwd()
-	if err != nil || !filepath.IsAbs(name) {
-		return name
-	}
-	rel, err := filepath.Rel(cwd, name)
-	if err != nil || len(rel) > len(name) {
-		return name
+	abs := t.disk(name)
+	rel, err := filepath.Rel(t.cwd, abs)
+	if err != nil || t.cwd == "" || len(rel) > len(abs) {
+		return abs
 	}
 	return rel
 }
@@ -141,23 +140,34 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if b, ok := t.over[name]; ok {
 		return newFile(name, b), nil
 	}
-	info, err := os.Stat(t.disk(name))
-	if err != nil {
+	b, err := t.readDisk(name)
+	switch {
+	case errors.Is(err, syscall.EISDIR):
+		return os.Open(t.disk(name))
+	case err != nil:
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return os.Open(t.disk(name))
+	return newFile(name, b), nil
+}
+
+// readDisk reads each file once, though the loader opens it three times: a
+// file that changes meanwhile can't be half of one plan and half of another.
+func (t *tree) readDisk(name string) ([]byte, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if b, ok := t.read[name]; ok {
+		return b, nil
 	}
 	b, err := os.ReadFile(t.disk(name))
 	if err != nil {
 		return nil, err
 	}
+	// Before the package is loaded the loader also opens what is not CUE, to
+	// see what it is; from then on, files that are read are embedded ones.
 	if t.loaded || strings.HasSuffix(name, ".cue") {
-		t.mu.Lock()
-		t.read[name] = sha256.Sum256(b)
-		t.mu.Unlock()
+		t.read[name] = b
 	}
-	return newFile(name, b), nil
+	return b, nil
 }
 
 // ReadFile implements [fs.ReadFileFS].

@@ -77,14 +77,18 @@ func newLaneFile(id string) laneFile {
 		paths:           []string{},
 		snapshotExclude: []string{},
 		hostSetup:       [][]string{},
-		incus: plan.Incus{
-			Image:        defaultImage,
-			InstanceType: plan.VirtualMachine,
-			CPUs:         defaultCPUs,
-			Memory:       defaultMemory,
-			Profiles:     []string{defaultProfile},
-			Network:      defaultNetwork,
-		},
+		incus:           defaultIncus(),
+	}
+}
+
+func defaultIncus() plan.Incus {
+	return plan.Incus{
+		Image:        defaultImage,
+		InstanceType: plan.VirtualMachine,
+		CPUs:         defaultCPUs,
+		Memory:       defaultMemory,
+		Profiles:     []string{defaultProfile},
+		Network:      defaultNetwork,
 	}
 }
 
