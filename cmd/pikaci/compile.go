@@ -125,8 +125,9 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 }
 
 // awaited waits for work that can't be cancelled, unless the context ends
-// first: evaluation may take long, and a signal must end it all the same. The
-// work is then left to the end of the process, which follows.
+// first: an evaluation or a silent stdin may take long, and a signal must end
+// it all the same. The work is then left to the end of the process, which
+// follows.
 func awaited[T any](ctx context.Context, work func() (T, error)) (T, error) {
 	type result struct {
 		value T

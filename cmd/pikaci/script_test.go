@@ -41,7 +41,9 @@ func TestScript(t *testing.T) {
 // setupScript keeps the machine's git settings and clock out of the scripts.
 func setupScript(e *testscript.Env, root string) error {
 	for name, value := range map[string]string{
-		"HOME":                    e.WorkDir,
+		"HOME": e.WorkDir,
+		// Under -race each process else sleeps a second at its end.
+		"GORACE":                  "atexit_sleep_ms=0",
 		"ROOT":                    root,
 		"GIT_CONFIG_NOSYSTEM":     "1",
 		"GIT_CONFIG_GLOBAL":       "/dev/null",

@@ -89,7 +89,7 @@ func (s *session) note(format string, args ...any) {
 	line := make([]byte, 0, len(text)+1)
 	for len(text) > 0 {
 		r, size := utf8.DecodeRune(text)
-		if r == '\n' || unicode.IsPrint(r) {
+		if r == '\n' || unicode.IsPrint(r) && (r != utf8.RuneError || size > 1) {
 			line = append(line, text[:size]...)
 		} else {
 			quoted := strconv.AppendQuote(nil, string(text[:size]))
