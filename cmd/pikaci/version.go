@@ -18,6 +18,7 @@ func versionCommand() command {
 		summary: "print the version",
 		about: "version prints pikaci's own version, the schema version of the plans that it\n" +
 			"writes and reads, and the Go version that built it.",
+		examples: []string{"pikaci version", "pikaci --version"},
 		flags: func(*pflag.FlagSet) runner {
 			return func(_ context.Context, s *session, args []string) error {
 				if err := noArguments("version", args); err != nil {
