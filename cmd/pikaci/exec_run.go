@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/host"
@@ -237,7 +239,7 @@ func interrupts(ctx context.Context, journal *record.Journal) (context.Context, 
 					close(abandon)
 					return
 				}
-				cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, s)
+				cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, unix.SignalName(s.(syscall.Signal)))
 				journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, false)
 				cancel(cause)
 			case <-done:
