@@ -149,7 +149,7 @@ func (x *execution) printEnd(s *session, r record.Run) error {
 func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journal, pump *report.Pump, abandon <-chan struct{}) runtime.Config {
 	c := runtime.Config{
 		Plan: x.plan, Version: ownVersion(),
-		Run:    runtime.RunContext{ID: dir.ID, Dir: dir.Path, SourceRoot: x.source, Snapshot: filepath.Join(dir.Path, "snapshot")},
+		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
 		Abandon: abandon,

@@ -31,7 +31,7 @@ func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, e
 	lease := event.Lease{Kind: leaseKind, Name: InstanceName(j.ID, j.Job.ID), Project: x.options.Project,
 		Node: t.Node.ID, Job: j.Job.ID}
 	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Create, Job: j.Job.ID, Detail: lease.Name}, func() error {
-		x.placed.Do(func() { _, x.place = placeProgram(j.RunContext.Dir, x.architecture) })
+		x.placed.Do(func() { x.place = placeProgram(j.RunContext, x.program) })
 		if x.place != nil {
 			return x.place
 		}
@@ -51,7 +51,7 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 	for _, profile := range j.Job.Incus.Profiles {
 		nics = append(nics, x.nics[profile]...)
 	}
-	op, err := x.server.CreateInstance(createInstance(x.options, j, nics))
+	op, err := x.server.CreateInstance(createInstance(x.options, j, programDir(j.RunContext, x.program), nics))
 	if err != nil {
 		return err
 	}
