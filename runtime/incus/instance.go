@@ -25,6 +25,10 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 	return x.runJob(ctx, t)
 }
 
+// createLimit is how long the making of one instance may take: a pool that
+// can't clone unpacks the image each time.
+const createLimit = 5 * time.Minute
+
 // create makes the job's instance. It is journalled as intended before.
 func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, error) {
 	j := t.Job()
@@ -55,7 +59,11 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 	if err != nil {
 		return err
 	}
-	if err := wait(ctx, op); err != nil {
+	// A cancel does not end the server's operation: an instance that came to
+	// be after it was looked for would be left behind.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
+	defer cancel()
+	if err := errors.Join(wait(whole, op), context.Cause(ctx)); err != nil {
 		return err
 	}
 	instance, etag, err := x.server.GetInstance(lease.Name)
