@@ -132,6 +132,14 @@ func (c *Catalogue) wire(s *selection) (*plan.Plan, *graph) {
 		p.Lanes = append(p.Lanes, lane)
 	}
 	p.Nodes = g.nodes
+	place := make(map[string]int, len(p.Jobs))
+	for i := range p.Jobs {
+		place[p.Jobs[i].ID] = i
+	}
+	for i := range p.Nodes {
+		// Nodes are made in the order of needs, jobs are listed as authored.
+		slices.SortFunc(p.Nodes[i].Jobs, func(a, b string) int { return place[a] - place[b] })
+	}
 	return p, g
 }
 
