@@ -81,6 +81,15 @@ type Logs struct {
 	Host, Stdout, Stderr io.Writer
 }
 
+// Unshown is the same log without those who watch it: for what is written to
+// the logs of several jobs and shown once.
+func Unshown(w io.Writer) io.Writer {
+	if l, ok := w.(interface{ Unshown() io.Writer }); ok {
+		return l.Unshown()
+	}
+	return w
+}
+
 // Limits bound what a guest can make the host store.
 type Limits struct {
 	// LogBytes is the most that is kept of one stream of one job.

@@ -39,7 +39,8 @@ type run struct {
 type jobRun struct {
 	JobContext
 	closeLogs func() error
-	began     time.Time
+	// began is when its command node started.
+	began time.Time
 	// active counts its nodes under way.
 	active    int
 	finished  *event.JobFinished
@@ -123,7 +124,7 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 		if j := r.byID[id]; j != nil {
 			t.Jobs = append(t.Jobs, &j.JobContext)
 			j.active++
-			if n.NixBuild == nil && j.began.IsZero() {
+			if !n.Prepares() {
 				j.began = time.Now()
 			}
 		}

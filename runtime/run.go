@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
@@ -202,40 +203,46 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 		roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
 		messages: make(chan message),
 	}
-	lanes := make(map[string]*plan.Lane)
-	for i := range c.Plan.Lanes {
-		lanes[c.Plan.Lanes[i].ID] = &c.Plan.Lanes[i]
-	}
-	wanted := wantedJobs(c.Plan, c.Job)
+	contexts := Contexts(c.Plan, &c.Run, c.Job, c.Secrets, c.Limits)
 	for i := range c.Plan.Jobs {
-		j := &c.Plan.Jobs[i]
-		if !wanted[j.ID] {
-			continue
+		if j := contexts[c.Plan.Jobs[i].ID]; j != nil {
+			jr := &jobRun{JobContext: *j}
+			r.jobs = append(r.jobs, jr)
+			r.byID[j.Job.ID] = jr
 		}
-		secrets := make(map[string]string, len(j.Secrets))
-		for _, name := range j.Secrets {
-			secrets[name] = c.Secrets[name]
-		}
-		jr := &jobRun{JobContext: JobContext{
-			RunContext: &c.Run, Job: j, Lane: lanes[j.Lane], Limits: c.Limits, Secrets: secrets,
-			Dir: filepath.Join(c.Run.Dir, "jobs", j.ID),
-		}}
-		r.jobs = append(r.jobs, jr)
-		r.byID[j.ID] = jr
 	}
 	take := func(n *plan.Node) bool {
 		if c.PrepareOnly && n.NixBuild == nil {
 			return false
 		}
-		for _, id := range n.Jobs {
-			if wanted[id] {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(n.Jobs, func(id string) bool { return contexts[id] != nil })
 	}
 	r.states = newStates(c.Plan, take, func(*plan.Node) time.Duration { return time.Second })
 	return r
+}
+
+// Contexts are the contexts of the jobs that are taken, by id: one job and
+// those that it needs, or all where only is empty.
+func Contexts(p *plan.Plan, run *RunContext, only string, secrets map[string]string, limits Limits) map[string]*JobContext {
+	lanes := make(map[string]*plan.Lane)
+	for i := range p.Lanes {
+		lanes[p.Lanes[i].ID] = &p.Lanes[i]
+	}
+	wanted := wantedJobs(p, only)
+	contexts := make(map[string]*JobContext)
+	for i := range p.Jobs {
+		j := &p.Jobs[i]
+		if !wanted[j.ID] {
+			continue
+		}
+		own := make(map[string]string, len(j.Secrets))
+		for _, name := range j.Secrets {
+			own[name] = secrets[name]
+		}
+		contexts[j.ID] = &JobContext{RunContext: run, Job: j, Lane: lanes[j.Lane], Limits: limits,
+			Secrets: own, Dir: filepath.Join(run.Dir, "jobs", j.ID)}
+	}
+	return contexts
 }
 
 // wantedJobs are the ids of one job and of those that it needs, or of all.

@@ -45,6 +45,7 @@ type runner func(ctx context.Context, s *session, args []string) error
 func commands() []command {
 	return []command{
 		compileCommand(),
+		execCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
@@ -56,9 +57,10 @@ func run(ctx context.Context, s session) int {
 	out := &output{w: s.stdout}
 	s.stdout = out
 	err := dispatch(ctx, &s)
-	if out.err != nil {
+	var ended *verdictError
+	if out.err != nil && !errors.As(err, &ended) && s.args[0] != "exec" {
 		// What was printed is cut off: whatever else came of it, that it is
-		// not whole must be told.
+		// not whole must be told. Only a run's verdict stands above it.
 		err = out.err
 	}
 	return s.report(ctx, err)
@@ -101,11 +103,11 @@ func findCommand(name string) (*command, error) {
 
 func (c *command) call(ctx context.Context, s *session, args []string) error {
 	set, runs := c.flagSet()
-	switch err := set.Parse(args); {
-	case errors.Is(err, pflag.ErrHelp):
-		return c.help(s.stdout)
-	case err != nil:
+	if err := set.Parse(args); err != nil {
 		return c.flagError(set, err)
+	}
+	if set.Changed("help") {
+		return c.help(s.stdout)
 	}
 	return runs(ctx, s, set.Args())
 }
@@ -144,7 +146,13 @@ func (c *command) flagError(set *pflag.FlagSet, err error) error {
 	return usage(help, "%v", err)
 }
 
-func flagName(f *pflag.Flag) string { return "--" + f.Name }
+// flagName is a flag as people type it.
+func flagName(f *pflag.Flag) string {
+	if f.Shorthand != "" {
+		return "-" + f.Shorthand
+	}
+	return "--" + f.Name
+}
 
 // exclude refuses two of the named flags together, in a sentence that names
 // both.
@@ -152,7 +160,7 @@ func exclude(set *pflag.FlagSet, names ...string) error {
 	var given []string
 	set.Visit(func(f *pflag.Flag) {
 		if slices.Contains(names, f.Name) {
-			given = append(given, "--"+f.Name)
+			given = append(given, flagName(f))
 		}
 	})
 	if len(given) < 2 {

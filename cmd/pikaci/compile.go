@@ -125,8 +125,9 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 }
 
 // awaited waits for work that can't be cancelled, unless the context ends
-// first: evaluation may take long, and a signal must end it all the same. The
-// work is then left to the end of the process, which follows.
+// first: an evaluation or a silent stdin may take long, and a signal must end
+// it all the same. The work is then left to the end of the process, which
+// follows.
 func awaited[T any](ctx context.Context, work func() (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -164,7 +165,7 @@ func (s *session) explain(p *plan.Plan, silent bool) {
 		if l.Chosen {
 			word = "chosen "
 		}
-		s.note("%s  %-*s  %s", word, width, l.ID, l.Reason)
+		s.note("%s  %-*s  %s", word, width, l.ID, oneLine(l.Reason))
 	}
 	if chosen == 0 {
 		s.note("pikaci: no lane is chosen")

@@ -115,7 +115,7 @@ func (f *compileFlags) selection(ctx context.Context, s *session, lanes []string
 	}
 	given := f.changedPaths
 	if i := slices.Index(given, "-"); i >= 0 {
-		list, err := readList(s.stdin)
+		list, err := awaited(ctx, func() ([]string, error) { return readList(s.stdin) })
 		if err != nil {
 			return sel, err
 		}

@@ -9,8 +9,8 @@ import (
 	"github.com/sledtools/pikaci/compiler"
 )
 
-// printLanes prints the list of lanes: for a person a table, each lane with its
-// jobs below it; for a program JSON.
+// printLanes prints the list of lanes: for a person a table with a whole row for
+// each job, so that grep finds all there is to know of it; for a program JSON.
 func printLanes(w io.Writer, lanes []compiler.Lane, asJSON bool) error {
 	if asJSON {
 		e := json.NewEncoder(w)
@@ -21,18 +21,14 @@ func printLanes(w io.Writer, lanes []compiler.Lane, asJSON bool) error {
 		}{lanes})
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "LANE\tTITLE\tTARGET\tTRIGGER\tJOBS")
+	fmt.Fprintln(t, "LANE\tTARGET\tTRIGGER\tJOB\tTITLE")
 	for _, l := range lanes {
 		target := l.TargetID
 		if target == "" {
 			target = "-"
 		}
-		for i, j := range l.Jobs {
-			if i == 0 {
-				fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", l.ID, l.Title, target, l.Trigger, j.ID)
-				continue
-			}
-			fmt.Fprintf(t, "\t\t\t\t%s\n", j.ID)
+		for _, j := range l.Jobs {
+			fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", l.ID, target, l.Trigger, j.ID, l.Title)
 		}
 	}
 	return t.Flush()

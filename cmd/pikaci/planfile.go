@@ -20,10 +20,7 @@ const maxDifferences = 20
 // writeFile makes b the content of the file at path, whole or not at all, and
 // leaves an equal file alone, so that what watches it stays quiet.
 func writeFile(path string, b []byte) error {
-	// A link stays one: it is its file that is replaced.
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	}
+	path = followed(path)
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -43,6 +40,23 @@ func writeFile(path string, b []byte) error {
 		return fmt.Errorf("write %s: %w", path, bare(err))
 	}
 	return nil
+}
+
+// followed is where a link leads, be there a file or not: a link stays one, and
+// what it names is replaced.
+func followed(path string) string {
+	const maxLinks = 40
+	for range maxLinks {
+		target, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		path = target
+	}
+	return path
 }
 
 func writeInto(path string, b []byte) error {

@@ -31,17 +31,16 @@ func schemaCommand() command {
 }
 
 func runSchema(s *session, format string, args []string) error {
-	names, formats := []string{"lanes", "plan"}, []string{"cue", "jsonschema"}
 	switch {
 	case len(args) == 0:
 		return usage("pikaci schema lanes, or pikaci schema plan", "schema of what is not said")
 	case len(args) > 1:
 		return usage("", "schema takes one name, and %q is given too", args[1])
 	}
-	if err := oneOf("schema", args[0], names); err != nil {
+	if err := oneOf("schema", args[0], compiler.SchemaNames()); err != nil {
 		return err
 	}
-	if err := oneOf("--format", format, formats); err != nil {
+	if err := oneOf("--format", format, compiler.SchemaFormats()); err != nil {
 		return err
 	}
 	b, err := compiler.Schema(args[0], format)

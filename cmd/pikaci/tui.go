@@ -9,6 +9,7 @@ package main
 //   - a mistake in a lane file begins with file:line:column instead, so that
 //     an editor can jump to it; other places involved follow, indented.
 //   - nothing is said when all is well.
+//   - no control character of a file's name or content reaches the terminal.
 //   - what can't be written to stdout is an error, never silence; what can't
 //     be written to stderr is lost.
 //
@@ -19,7 +20,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/sledtools/pikaci/compiler"
 )
@@ -60,6 +64,29 @@ func invalid(hint, format string, args ...any) error {
 	return &exitError{code: exitInvalid, message: fmt.Sprintf(format, args...), hint: hint}
 }
 
+// verdict is how a run ended, as an exit code: all was said, and nothing is
+// printed. It is nil for 0.
+func verdict(code int) error {
+	if code == exitOK {
+		return nil
+	}
+	return &verdictError{code}
+}
+
+// verdictError is an exit code without words.
+type verdictError struct{ code int }
+
+func (e *verdictError) Error() string { return fmt.Sprintf("exit code %d", e.code) }
+
+// hintOf is what an error of another package says to do about it, or nothing.
+func hintOf(err error) string {
+	var h interface{ Hint() string }
+	if errors.As(err, &h) {
+		return h.Hint()
+	}
+	return ""
+}
+
 // output is stdout: it keeps the first error, so that printing needs no check
 // at each line and no failure is lost.
 type output struct {
@@ -79,19 +106,37 @@ func (o *output) Write(p []byte) (int, error) {
 	return n, o.err
 }
 
-// note prints a line to stderr.
+// note prints a line to stderr, or several where the text has them.
 func (s *session) note(format string, args ...any) {
-	fmt.Fprintf(s.stderr, format+"\n", args...)
+	text := []byte(fmt.Sprintf(format, args...))
+	line := make([]byte, 0, len(text)+1)
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r == '\n' || unicode.IsPrint(r) && (r != utf8.RuneError || size > 1) {
+			line = append(line, text[:size]...)
+		} else {
+			quoted := strconv.AppendQuote(nil, string(text[:size]))
+			line = append(line, quoted[1:len(quoted)-1]...)
+		}
+		text = text[size:]
+	}
+	s.stderr.Write(append(line, '\n'))
 }
+
+// oneLine keeps a text that others chose on its line.
+func oneLine(text string) string { return strings.ReplaceAll(text, "\n", `\n`) }
 
 // report prints an error and gives the exit code that it stands for.
 func (s *session) report(ctx context.Context, err error) int {
 	var found compiler.Diagnostics
 	var unknown *compiler.UnknownNameError
 	var exit *exitError
+	var ended *verdictError
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.As(err, &ended):
+		return ended.code
 	case errors.As(err, &found):
 		s.diagnostics(found)
 		return exitInvalid
@@ -105,7 +150,7 @@ func (s *session) report(ctx context.Context, err error) int {
 		s.failed(errors.New("interrupted"), "")
 		return exitInterrupted
 	}
-	s.failed(err, "")
+	s.failed(err, hintOf(err))
 	return exitBroken
 }
 
@@ -126,11 +171,12 @@ func (s *session) diagnostics(found compiler.Diagnostics) {
 		if at == "" {
 			at = "pikaci"
 		}
-		s.note("%s: %s", at, strings.TrimSpace(d.Message))
+		s.note("%s: %s", at, oneLine(strings.TrimSpace(d.Message)))
 		for _, other := range d.Others {
 			s.note("    %s", other)
 		}
-		if d.Hint != "" {
+		// One hint is enough for neighbours of the same kind.
+		if d.Hint != "" && (i+1 == len(found) || i+1 == maxDiagnostics || found[i+1].Hint != d.Hint) {
 			s.note("hint: %s", d.Hint)
 		}
 	}

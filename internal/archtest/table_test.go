@@ -47,8 +47,8 @@ var rules = []rule{
 		pkg: "cmd/pikaci",
 		ours: []string{
 			"cmd/pikaci/internal/...", "compiler", "schema/plan", "schema/runner",
-			"runtime", "runtime/event", "runtime/nix", "runtime/incus", "runtime/host", "runtime/payload",
-			"runtime/snapshot", "runtime/record", "runtime/report",
+			"runtime", "runtime/artifact", "runtime/event", "runtime/host", "runtime/incus", "runtime/nix",
+			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/snapshot",
 		},
 		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
 		tests: []string{"runtime/runtimetest"},
@@ -94,7 +94,7 @@ var rules = []rule{
 	},
 	{
 		pkg:   "runtime/nix",
-		ours:  []string{"runtime", "runtime/event", "runtime/payload", "schema/plan"},
+		ours:  []string{"runtime", "runtime/event", "runtime/payload", "runtime/process", "schema/plan"},
 		third: []string{"golang.org/x/sys"},
 		tests: []string{"runtime/runtimetest"},
 	},

@@ -250,6 +250,7 @@ type JobFinished struct {
 	Job  string `json:"job"`
 	Lane string `json:"lane"`
 	Outcome
+	// DurationMS is from the start of its command's node, builds not counted.
 	DurationMS int64 `json:"duration_ms"`
 }
 

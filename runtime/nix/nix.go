@@ -130,8 +130,12 @@ func (x *Executor) build(ctx context.Context, t runtime.Task) (string, event.Out
 		x.flights[key] = f
 	}
 	x.mu.Unlock()
-	for _, j := range t.Jobs {
-		f.log.add(j.Logs.Host)
+	for i, j := range t.Jobs {
+		log := j.Logs.Host
+		if !first || i > 0 {
+			log = runtime.Unshown(log)
+		}
+		f.log.add(log)
 	}
 	if first {
 		f.path, f.out, f.err = x.run(ctx, t, f.log)

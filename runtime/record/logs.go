@@ -69,14 +69,31 @@ type Log struct {
 	dropped int64
 	err     error
 	watch   func([]byte)
+	// unshown keeps the present chunk from those who watch.
+	unshown bool
+}
+
+// Unshown is a writer to the same log that nobody watches.
+func (l *Log) Unshown() io.Writer { return unshown{l} }
+
+type unshown struct{ log *Log }
+
+func (u unshown) Write(p []byte) (int, error) {
+	u.log.write(p, true)
+	return len(p), nil
 }
 
 // Write takes a chunk; it always takes all of it.
 func (l *Log) Write(p []byte) (int, error) {
+	l.write(p, false)
+	return len(p), nil
+}
+
+func (l *Log) write(p []byte, unshown bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.unshown = unshown
 	l.mask.write(p)
-	return len(p), nil
 }
 
 // keep appends what came out of the mask.
@@ -92,7 +109,9 @@ func (l *Log) keep(p []byte) {
 	if l.err == nil {
 		_, l.err = l.file.Write(p)
 	}
-	l.watch(p)
+	if !l.unshown {
+		l.watch(p)
+	}
 }
 
 // Close writes what the mask holds back and closes the file. It returns how

@@ -11,6 +11,11 @@ state=${PIKACI_SETUP_DIR:-/var/lib/pikaci-setup}
 pool=pikaci
 alias=pikaci/dev
 
+# The runner file that setup writes where there is none, and its copy, by which
+# teardown sees whether somebody has changed it since.
+runner_file=/etc/pikaci/runner.json
+runner_copy=$state/runner.json
+
 # The mark on everything made here; the value says what it was made as.
 mark=user.pikaci.setup
 

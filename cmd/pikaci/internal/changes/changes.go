@@ -10,7 +10,11 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 )
+
+// waitDelay is how long git's output may stay open after git has ended.
+const waitDelay = 2 * time.Second
 
 // Error is a question that git can't answer as the repository stands, with
 // what helps against it.
@@ -74,6 +78,8 @@ type answer struct {
 func (g *git) ask(args ...string) (answer, error) {
 	cmd := exec.CommandContext(g.ctx, "git", append([]string{"-C", g.dir}, args...)...)
 	cmd.Env = g.env
+	// What git leaves running in the background may hold its output open.
+	cmd.WaitDelay = waitDelay
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()
@@ -84,7 +90,7 @@ func (g *git) ask(args ...string) (answer, error) {
 	case errors.Is(err, exec.ErrNotFound):
 		return answer{}, &Error{"git is not installed, and changed paths since a commit come from it",
 			"install git, or give the paths with --changed-path"}
-	case err != nil && !errors.As(err, &exit):
+	case err != nil && !errors.As(err, &exit) && !errors.Is(err, exec.ErrWaitDelay):
 		return answer{}, fmt.Errorf("run git %s: %w", args[0], err)
 	}
 	line, _, _ := strings.Cut(strings.TrimSpace(said.String()), "\n")
@@ -104,6 +110,13 @@ func (g *git) root() (string, error) {
 }
 
 func (g *git) mergeBase(ref string) (string, error) {
+	head, err := g.commit("HEAD")
+	if err != nil {
+		return "", err
+	}
+	if head == "" {
+		return "", &Error{"the repository has no commit yet", "give the paths with --changed-path"}
+	}
 	theirs, err := g.commit(ref)
 	if err != nil {
 		return "", err
@@ -111,13 +124,6 @@ func (g *git) mergeBase(ref string) (string, error) {
 	if theirs == "" {
 		return "", &Error{fmt.Sprintf("git knows no commit %q", ref),
 			"name a branch, tag or commit; one of a remote may have to be fetched first"}
-	}
-	head, err := g.commit("HEAD")
-	if err != nil {
-		return "", err
-	}
-	if head == "" {
-		return "", &Error{"the repository has no commit yet", "give the paths with --changed-path"}
 	}
 	a, err := g.ask("merge-base", theirs, head)
 	switch {

@@ -17,6 +17,9 @@ import (
 // by. A list of other things is one value.
 var keys = []string{"id", "role", "path"}
 
+// first are the top-level fields that explain the others' differences.
+var first = []string{"schema_version", "selection"}
+
 // maxValue is how many bytes of a value a line shows.
 const maxValue = 60
 
@@ -82,13 +85,37 @@ func (d *differ) value(at string, a, b any) {
 			return
 		}
 	}
-	if show(a) != show(b) {
-		d.say(at, "%s -> %s", short(show(a)), short(show(b)))
+	d.scalar(at, show(a), show(b))
+}
+
+func (d *differ) scalar(at, a, b string) {
+	switch {
+	case a == b:
+	case isSum(a) && isSum(b):
+		// Two sums side by side tell a reader nothing.
+		d.say(at, "changed")
+	default:
+		d.say(at, "%s -> %s", short(a), short(b))
 	}
 }
 
+func isSum(s string) bool {
+	return len(s) == 66 && strings.Trim(s, `"0123456789abcdef`) == ""
+}
+
+func rank(name string) int {
+	if i := slices.Index(first, name); i >= 0 {
+		return i
+	}
+	return len(first)
+}
+
 func (d *differ) object(at string, a, b map[string]any) {
-	for _, name := range slices.Sorted(maps.Keys(union(a, b))) {
+	names := slices.Sorted(maps.Keys(union(a, b)))
+	if at == "" {
+		slices.SortStableFunc(names, func(x, y string) int { return rank(x) - rank(y) })
+	}
+	for _, name := range names {
 		x, inA := a[name]
 		y, inB := b[name]
 		switch under := join(at, name); {
@@ -108,9 +135,7 @@ func (d *differ) list(at string, a, b []any) {
 	oldNames, oldByName := named(a)
 	newNames, newByName := named(b)
 	if oldByName == nil || newByName == nil {
-		if show(a) != show(b) {
-			d.say(at, "%s -> %s", short(show(a)), short(show(b)))
-		}
+		d.scalar(at, show(a), show(b))
 		return
 	}
 	for _, name := range oldNames {

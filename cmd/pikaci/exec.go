@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/sys/unix"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/schema/plan"
+	hostfile "github.com/sledtools/pikaci/schema/runner"
+)
+
+func execCommand() command {
+	return command{
+		name:    "exec",
+		args:    "PLAN [flags]",
+		summary: "carry out a plan: build payloads, run jobs, record the verdict",
+		about: "exec carries out a plan that compile wrote (a file, or - for stdin): it takes a\n" +
+			"snapshot of the source tree, builds the payloads with Nix, runs each job in an\n" +
+			"Incus instance of its own, and leaves nothing behind but the run's record.\n" +
+			"Exit code: 0 passed, 1 failed, 3 plan refused, 4 could not be carried out,\n" +
+			"5 nothing to run, 64 usage, 130 interrupted.",
+		examples: []string{
+			"pikaci exec plan.json                    # all jobs of the plan",
+			"pikaci exec plan.json --job unit-tests   # one job, and those that it needs",
+			"pikaci compile check-x | pikaci exec -   # without a file",
+			"pikaci exec plan.json --dry-run          # what would be asked of Nix and Incus",
+			"pikaci exec plan.json --output jsonl     # every event as a line of JSON",
+		},
+		flags: func(set *pflag.FlagSet) runner {
+			flags := new(execFlags)
+			flags.register(set)
+			return func(ctx context.Context, s *session, args []string) error {
+				return runExec(ctx, s, *flags, args)
+			}
+		},
+	}
+}
+
+func runExec(ctx context.Context, s *session, flags execFlags, args []string) error {
+	if len(args) != 1 {
+		return usage("pikaci exec plan.json, or pikaci exec - for stdin", "exec takes one plan, and %d are given", len(args))
+	}
+	x, err := prepareExecution(flags, args[0], s)
+	if err != nil {
+		return err
+	}
+	if flags.dryRun {
+		return x.dryRun(s)
+	}
+	// The run has its own way with signals: it cleans up after the first.
+	return x.run(context.WithoutCancel(ctx), s)
+}
+
+// execFlags are exec's flags.
+type execFlags struct {
+	source, stateRoot, output, job, runID, runnerFile    string
+	socket, project, image, instanceType, pool           string
+	parallel                                             int
+	failFast, keepGoing, dryRun, prepareOnly, allowEmpty bool
+}
+
+func (f *execFlags) register(s *pflag.FlagSet) {
+	s.StringVar(&f.source, "source", ".", "`DIR` that the snapshot is taken of")
+	s.StringVar(&f.stateRoot, "state-root", "", "`DIR` for run records (default: PIKACI_STATE_ROOT, else .pikaci in the source)")
+	s.StringVar(&f.output, "output", "human", "what to print: human, jsonl (events as they happen) or json (the record, at the end)")
+	s.IntVar(&f.parallel, "parallel", 0, "commands at one time, `N` (default: what the host's cpus and memory carry)")
+	s.BoolVar(&f.failFast, "fail-fast", false, "cancel the other jobs when one fails")
+	s.BoolVar(&f.keepGoing, "keep-going", false, "let the other jobs go on when one fails (default)")
+	s.StringVar(&f.job, "job", "", "run one job, by `ID`, and those that it needs")
+	s.StringVar(&f.runID, "run-id", "", "`ID` of the run (default: a new one that sorts by time)")
+	s.BoolVar(&f.dryRun, "dry-run", false, "print every Nix command and Incus request as JSON and make none")
+	s.BoolVar(&f.prepareOnly, "prepare-only", false, "build the payloads and stop")
+	s.BoolVar(&f.allowEmpty, "allow-empty", false, "exit with 0, not 5, when there is nothing to run")
+	s.StringVar(&f.runnerFile, "runner", "", "runner `FILE` (default: "+hostfile.DefaultPath+" if there is one)")
+	s.StringVar(&f.socket, "incus-socket", "", "`PATH` of the Incus server's socket")
+	s.StringVar(&f.project, "incus-project", "", "Incus project, by `NAME` (default: default)")
+	s.StringVar(&f.image, "image", "", "`IMAGE` to use in place of the plan's")
+	s.StringVar(&f.instanceType, "instance-type", "", "container or virtual-machine, in place of the plan's")
+	s.StringVar(&f.pool, "storage-pool", "", "storage pool, by `NAME`, for root disks (default: the profiles' own)")
+}
+
+// execution is all that is known before anything runs.
+type execution struct {
+	flags  execFlags
+	plan   *plan.Plan
+	runner *hostfile.File
+	// source and stateRoot are absolute.
+	source, stateRoot string
+	parallel          int
+	limits            runtime.Limits
+	secrets           map[string]string
+	fromEnv           func(string) (string, bool)
+}
+
+// prepareExecution reads and refuses everything that can be refused before the
+// first side effect.
+func prepareExecution(flags execFlags, planFile string, s *session) (*execution, error) {
+	if err := flags.check(); err != nil {
+		return nil, err
+	}
+	p, err := readPlan(planFile, s.stdin)
+	if err != nil {
+		return nil, err
+	}
+	x := &execution{flags: flags, plan: p, fromEnv: s.lookupEnv}
+	if x.source, err = filepath.Abs(flags.source); err != nil {
+		return nil, usage("", "--source: %v", err)
+	}
+	if err := refuseStale(p, x.source); err != nil {
+		return nil, err
+	}
+	if x.runner, err = readRunner(flags.runnerFile); err != nil {
+		return nil, err
+	}
+	x.override()
+	if err := x.runner.Refuse(p); err != nil {
+		return nil, invalid("the ceilings stand in the runner file",
+			"the plan asks for more than this runner allows:\n%v", err)
+	}
+	if err := x.knownJob(); err != nil {
+		return nil, err
+	}
+	if x.secrets, err = x.runner.Values(p, x.fromEnv); err != nil {
+		return nil, err
+	}
+	return x, x.settle()
+}
+
+func (f *execFlags) check() error {
+	if !slices.Contains([]string{"human", "jsonl", "json"}, f.output) {
+		return usage("", "--output %q: want human, jsonl or json", f.output)
+	}
+	if f.failFast && f.keepGoing {
+		return usage("", "--fail-fast and --keep-going exclude each other")
+	}
+	if f.parallel < 0 {
+		return usage("", "--parallel %d: want 1 or more", f.parallel)
+	}
+	if f.dryRun && f.prepareOnly {
+		return usage("", "--dry-run and --prepare-only exclude each other")
+	}
+	if t := plan.InstanceType(f.instanceType); t != "" && t != plan.Container && t != plan.VirtualMachine {
+		return usage("", "--instance-type %q: want container or virtual-machine", t)
+	}
+	return nil
+}
+
+// override puts flags before the runner file, and that before the plan.
+func (x *execution) override() {
+	in := &x.runner.Incus
+	for _, o := range []struct {
+		flag string
+		to   *string
+	}{{x.flags.socket, &in.Socket}, {x.flags.project, &in.Project}, {x.flags.image, &in.Image}, {x.flags.pool, &in.StoragePool}} {
+		if o.flag != "" {
+			*o.to = o.flag
+		}
+	}
+	if x.flags.instanceType != "" {
+		in.InstanceType = plan.InstanceType(x.flags.instanceType)
+	}
+	if in.Project == "" {
+		in.Project = "default"
+	}
+	x.runner.Override(x.plan)
+}
+
+func (x *execution) knownJob() error {
+	if x.flags.job == "" {
+		return nil
+	}
+	var ids []string
+	for _, j := range x.plan.Jobs {
+		ids = append(ids, j.ID)
+	}
+	if slices.Contains(ids, x.flags.job) {
+		return nil
+	}
+	return usage(didYouMean(nearest(x.flags.job, ids), "the plan's jobs: "+strings.Join(ids, ", ")),
+		"no job of this plan is named %q", x.flags.job)
+}
+
+// settle works out where records go and how much runs at one time.
+func (x *execution) settle() error {
+	root := x.flags.stateRoot
+	if root == "" {
+		root, _ = x.fromEnv("PIKACI_STATE_ROOT")
+	}
+	if root == "" {
+		root = x.runner.StateRoot
+	}
+	if root == "" {
+		root = filepath.Join(x.source, ".pikaci")
+	}
+	var err error
+	if x.stateRoot, err = filepath.Abs(root); err != nil {
+		return usage("", "--state-root: %v", err)
+	}
+	c := x.runner.Ceilings
+	x.parallel = x.flags.parallel
+	if x.parallel == 0 {
+		x.parallel = x.runner.Parallel
+	}
+	if x.parallel == 0 {
+		x.parallel = runtime.Carries(x.plan, goruntime.NumCPU(), hostMemoryMiB())
+	}
+	if c.Parallel > 0 {
+		x.parallel = min(x.parallel, c.Parallel)
+	}
+	x.limits = runtime.Limits{LogBytes: 2 << 30, ArtifactBytes: 1 << 30, ArtifactFiles: 10_000}
+	if c.LogBytes > 0 {
+		x.limits.LogBytes = c.LogBytes
+	}
+	if c.ArtifactBytes > 0 {
+		x.limits.ArtifactBytes = c.ArtifactBytes
+	}
+	if c.ArtifactFiles > 0 {
+		x.limits.ArtifactFiles = c.ArtifactFiles
+	}
+	return nil
+}
+
+func hostMemoryMiB() int {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return 1 << 10
+	}
+	return int(info.Totalram * uint64(info.Unit) >> 20)
+}
+
+// lookupEnv is os.LookupEnv of the session.
+func (s *session) lookupEnv(name string) (string, bool) {
+	for _, pair := range s.env {
+		if k, v, ok := strings.Cut(pair, "="); ok && k == name {
+			return v, true
+		}
+	}
+	return "", false
+}

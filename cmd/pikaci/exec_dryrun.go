@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/incus"
+	"github.com/sledtools/pikaci/runtime/nix"
+)
+
+// wouldDo is what a dry run prints: every command and request that a run would
+// make, node by node in the plan's order. The run's id is not known before it
+// starts; unless --run-id gives one, dry-run stands for it.
+type wouldDo struct {
+	RunDir string        `json:"run_dir"`
+	Nodes  []wouldDoNode `json:"nodes"`
+}
+
+type wouldDoNode struct {
+	Node string `json:"node"`
+	// Command runs on the host.
+	Command []string `json:"command,omitempty"`
+	// Dir is where it runs.
+	Dir string `json:"dir,omitempty"`
+	// Requests are made to Incus, in order.
+	Requests []incus.Request `json:"requests,omitempty"`
+}
+
+// dryRun prints what would be done and does none of it.
+func (x *execution) dryRun(s *session) error {
+	id := x.flags.runID
+	if id == "" {
+		id = "dry-run"
+	}
+	run := runtime.RunContext{ID: id, Dir: filepath.Join(x.stateRoot, "runs", id), SourceRoot: x.source}
+	run.Snapshot = filepath.Join(run.Dir, "snapshot")
+	builds := nix.New(nix.Options{Settings: x.runner.Nix.Settings})
+	would := wouldDo{RunDir: run.Dir, Nodes: []wouldDoNode{}}
+	jobs := runtime.Contexts(x.plan, &run, x.flags.job, x.secrets, x.limits)
+	for i := range x.plan.Nodes {
+		n := &x.plan.Nodes[i]
+		var of []*runtime.JobContext
+		for _, id := range n.Jobs {
+			if jobs[id] != nil {
+				of = append(of, jobs[id])
+			}
+		}
+		if len(of) == 0 {
+			continue
+		}
+		node := wouldDoNode{Node: n.ID}
+		switch {
+		case n.NixBuild != nil:
+			node.Command, node.Dir = builds.Command(n), run.Dir
+		case n.HostCommand != nil:
+			node.Command, node.Dir = n.HostCommand.Command, filepath.Join(of[0].Dir, "scratch", "workspace", of[0].Job.WorkingDir)
+		case n.IncusInstance != nil:
+			node.Requests = incus.CreateRequests(x.incusOptions(), of[0])
+		case n.GuestCommand != nil:
+			node.Requests = incus.RunRequests(x.incusOptions(), of[0], n.GuestCommand.Command)
+		}
+		would.Nodes = append(would.Nodes, node)
+	}
+	e := json.NewEncoder(s.stdout)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(would)
+}

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/host"
+	"github.com/sledtools/pikaci/runtime/nix"
+	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/runtime/report"
+	"github.com/sledtools/pikaci/runtime/snapshot"
+)
+
+// executors are what carries out a plan on this host. Those that the plan does
+// not need are not asked for: a plan of host jobs runs without Incus.
+type executors struct {
+	nix    *nix.Executor
+	guests instances
+	host   *host.Executor
+}
+
+// instances carries out what happens in instances, and takes them back.
+type instances interface {
+	runtime.Executor
+	runtime.Releaser
+}
+
+func (x *execution) executors(ctx context.Context) (*executors, error) {
+	e := &executors{
+		nix:  nix.New(nix.Options{Settings: x.runner.Nix.Settings}),
+		host: host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv}),
+	}
+	builds, guests := false, false
+	for i := range x.plan.Nodes {
+		builds = builds || x.plan.Nodes[i].NixBuild != nil
+		guests = guests || x.plan.Nodes[i].GuestCommand != nil
+	}
+	if builds {
+		if err := e.nix.Preflight(); err != nil {
+			return nil, err
+		}
+	}
+	if !guests || x.flags.prepareOnly {
+		return e, nil
+	}
+	var err error
+	e.guests, err = x.connectIncus(ctx)
+	return e, err
+}
+
+// run carries the plan out and writes the records.
+func (x *execution) run(ctx context.Context, s *session) error {
+	if len(x.plan.Jobs) == 0 {
+		s.note("pikaci: nothing to run: no lane of this plan was chosen")
+		if x.flags.allowEmpty {
+			return nil
+		}
+		return verdict(runtime.ExitNothing)
+	}
+	e, err := x.executors(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := x.makeDir()
+	if err != nil {
+		return err
+	}
+	pump := report.NewPump(x.reader(s))
+	journal, err := dir.OpenJournal(pump.Event)
+	if err != nil {
+		return err
+	}
+	ctx, abandon, stop := interrupts(ctx, journal)
+	defer stop()
+	summary, err := runtime.Run(ctx, x.config(e, dir, journal, pump, abandon))
+	r, outputs := journal.Records()
+	err = errors.Join(err, journal.Close(), writeRecords(dir, r, outputs))
+	x.show(s, pump, r)
+	if err != nil && summary.ExitCode == runtime.ExitPassed {
+		return err
+	}
+	if err != nil {
+		s.failed(err, hintOf(err))
+	}
+	return verdict(summary.ExitCode)
+}
+
+// show prints the end. A reader that went away, or could not take it all,
+// changes neither run nor verdict.
+func (x *execution) show(s *session, pump *report.Pump, r record.Run) {
+	err := pump.Close()
+	if endErr := x.printEnd(s, r); err == nil {
+		err = endErr
+	}
+	if err != nil && !errors.Is(err, syscall.EPIPE) {
+		s.note("pikaci: print the run: %v", err)
+	}
+}
+
+func (x *execution) makeDir() (*record.Dir, error) {
+	id := x.flags.runID
+	if id == "" {
+		id = record.NewID(time.Now())
+	}
+	dir, err := record.Create(x.stateRoot, id)
+	if err != nil {
+		return nil, err
+	}
+	return dir, dir.WritePlan(x.plan)
+}
+
+func (x *execution) reader(s *session) report.Reader {
+	switch x.flags.output {
+	case "jsonl":
+		return report.NewJSONL(s.stdout)
+	case "json":
+		return report.Silent{}
+	}
+	return report.NewHuman(s.stderr)
+}
+
+// printEnd prints what was asked for: the table, or the record. With jsonl all
+// was said.
+func (x *execution) printEnd(s *session, r record.Run) error {
+	switch x.flags.output {
+	case "human":
+		return report.Table(s.stdout, r)
+	case "json":
+		e := json.NewEncoder(s.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	return nil
+}
+
+func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journal, pump *report.Pump, abandon <-chan struct{}) runtime.Config {
+	c := runtime.Config{
+		Plan: x.plan, Version: ownVersion(),
+		Run:    runtime.RunContext{ID: dir.ID, Dir: dir.Path, SourceRoot: x.source, Snapshot: filepath.Join(dir.Path, "snapshot")},
+		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
+		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
+		Abandon: abandon,
+	}
+	if e.guests != nil {
+		c.Instances, c.Guests, c.Releaser = e.guests, e.guests, e.guests
+	}
+	c.HostSetup = func(ctx context.Context, argv []string) error { return x.hostSetup(ctx, dir, argv) }
+	c.TakeSnapshot = func(ctx context.Context) (event.SnapshotTaken, error) { return x.takeSnapshot(ctx, dir) }
+	c.OpenJob = func(j *runtime.JobContext) (func() error, error) { return openJob(dir, j, journal, pump) }
+	return c
+}
+
+// openJob opens the job's logs and shows what is written to them.
+func openJob(dir *record.Dir, j *runtime.JobContext, journal *record.Journal, pump *report.Pump) (func() error, error) {
+	id := j.Job.ID
+	secrets := make([]string, 0, len(j.Secrets))
+	for _, v := range j.Secrets {
+		secrets = append(secrets, v)
+	}
+	logs, err := dir.OpenLogs(id, secrets, j.Limits.LogBytes, func(s event.Stream, p []byte) { pump.Output(id, s, p) })
+	if err != nil {
+		return nil, err
+	}
+	j.Logs = runtime.Logs{Host: logs.Host, Stdout: logs.Stdout, Stderr: logs.Stderr}
+	return func() error {
+		return logs.Close(func(s event.Stream, n int64) {
+			journal.Append(event.Event{LogTruncated: &event.LogTruncated{Job: id, Stream: s, Bytes: n}}, false)
+		})
+	}, nil
+}
+
+// hostSetup runs one host_setup command in the source tree; its output goes to
+// a log of the run.
+func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []string) error {
+	log, err := os.OpenFile(filepath.Join(dir.Path, "host-setup.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	fmt.Fprintf(log, "pikaci: %s\n", strings.Join(argv, " "))
+	if err := host.Setup(ctx, x.source, argv, log); err != nil {
+		return fmt.Errorf("%w; its output is in %s", err, log.Name())
+	}
+	return nil
+}
+
+func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir) (event.SnapshotTaken, error) {
+	r, err := snapshot.Take(ctx, x.source, filepath.Join(dir.Path, "snapshot"),
+		snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
+	if err != nil {
+		return event.SnapshotTaken{}, err
+	}
+	taken := event.SnapshotTaken{ContentHash: r.ContentHash, Files: r.Files, Bytes: r.Bytes}
+	taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
+	return taken, dir.WriteSnapshot(x.source, taken)
+}
+
+// gitState is the commit of the source tree and whether it has changes; empty
+// where it is no git tree.
+func gitState(ctx context.Context, source string) (head string, dirty bool) {
+	git := func(args ...string) (string, error) {
+		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", source}, args...)...).Output()
+		return strings.TrimSpace(string(out)), err
+	}
+	head, err := git("rev-parse", "HEAD")
+	if err != nil {
+		return "", false
+	}
+	changes, err := git("status", "--porcelain", "--untracked-files=normal")
+	return head, err != nil || changes != ""
+}
+
+// interrupts turns the first signal into the end of the context, with a cause,
+// and the second into the channel's closing.
+func interrupts(ctx context.Context, journal *record.Journal) (context.Context, <-chan struct{}, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	abandon := make(chan struct{})
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for n := 1; n <= 2; n++ {
+			select {
+			case s := <-signals:
+				if n == 2 {
+					close(abandon)
+					return
+				}
+				cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, s)
+				journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, false)
+				cancel(cause)
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, abandon, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel(nil)
+	}
+}
+
+// writeRecords writes all records that are folds of the events.
+func writeRecords(dir *record.Dir, r record.Run, outputs record.PreparedOutputs) error {
+	errs := []error{dir.WriteJSON("run.json", r), dir.WriteJSON("prepared-outputs.json", outputs)}
+	for _, j := range r.Jobs {
+		if j.Verdict != "" {
+			errs = append(errs, dir.WriteResult(j))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,179 @@
+package incus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	incus "github.com/lxc/incus/v6/client"
+	"github.com/lxc/incus/v6/shared/api"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// Options are what the host decides about its instances.
+type Options struct {
+	// Socket of the server; empty: the usual place.
+	Socket  string
+	Project string
+	// StoragePool for root disks; empty: the profiles' own.
+	StoragePool string
+}
+
+// Executor carries out instance and guest-command nodes, and takes instances
+// back.
+type Executor struct {
+	options Options
+	server  incus.InstanceServer
+	// architecture of the server, by Incus' name.
+	architecture string
+	// nics are the network devices of each profile, by its name.
+	nics map[string][]string
+
+	mu sync.Mutex
+	// made are instances as they were after their creation, by name.
+	made map[string]made
+	// placed is set once the guest program lies in the run directory.
+	placed sync.Once
+	place  error
+}
+
+// made is what the update of an instance needs.
+type made struct {
+	instance api.InstancePut
+	etag     string
+}
+
+// Error is a problem of the host that somebody can do something about.
+type Error struct {
+	What string
+	Do   string
+	Err  error
+}
+
+// Error says what is wrong.
+func (e *Error) Error() string {
+	if e.Err == nil {
+		return e.What
+	}
+	return e.What + ": " + e.Err.Error()
+}
+
+// Hint says what to do.
+func (e *Error) Hint() string { return e.Do }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// New connects to the server.
+func New(ctx context.Context, o Options) (*Executor, error) {
+	server, err := incus.ConnectIncusUnixWithContext(ctx, o.Socket, &incus.ConnectionArgs{
+		UserAgent: "pikaci", HTTPClient: &http.Client{}, SkipGetServer: true,
+		// Without the event stream, an operation is waited for by one request.
+		SkipGetEvents: true,
+	})
+	if err == nil {
+		var info *api.Server
+		if info, _, err = server.GetServer(); err == nil {
+			x := &Executor{options: o, server: server.UseProject(o.Project), made: map[string]made{},
+				nics: map[string][]string{}, architecture: info.Environment.KernelArchitecture}
+			return x, nil
+		}
+	}
+	where := o.Socket
+	if where == "" {
+		where = "its usual socket"
+	}
+	return nil, &Error{What: "can't reach Incus at " + where, Err: err,
+		Do: "start incusd (scripts/setup does), or name its socket with --incus-socket"}
+}
+
+// Preflight asks for all that the jobs' instances need, so that what is
+// missing is one clear message before anything is made.
+func (x *Executor) Preflight(jobs []plan.Job) error {
+	if _, _, err := x.server.GetProject(x.options.Project); err != nil {
+		return x.missing("project", x.options.Project, "incus project list", err)
+	}
+	asked := map[string]bool{}
+	var errs []error
+	for i := range jobs {
+		in := jobs[i].Incus
+		if in == nil {
+			continue
+		}
+		for _, name := range in.Profiles {
+			if !asked["profile "+name] {
+				asked["profile "+name] = true
+				errs = append(errs, x.profile(name))
+			}
+		}
+		if key := "image " + in.Image + " " + string(in.InstanceType); !asked[key] {
+			asked[key] = true
+			errs = append(errs, x.image(in))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (x *Executor) profile(name string) error {
+	p, _, err := x.server.GetProfile(name)
+	if err != nil {
+		return x.missing("profile", name, "incus profile list", err)
+	}
+	for device, d := range p.Devices {
+		if d["type"] == "nic" {
+			x.nics[name] = append(x.nics[name], device)
+		}
+	}
+	slices.Sort(x.nics[name])
+	return nil
+}
+
+func (x *Executor) image(in *plan.Incus) error {
+	var err error
+	if isFingerprint(in.Image) {
+		_, _, err = x.server.GetImage(in.Image)
+	} else {
+		_, _, err = x.server.GetImageAliasType(string(in.InstanceType), in.Image)
+	}
+	if err != nil {
+		return x.missing(string(in.InstanceType)+" image", in.Image, "incus image list", err)
+	}
+	return nil
+}
+
+// missing is an error for something that the project does not have.
+func (x *Executor) missing(kind, name, list string, err error) error {
+	if !api.StatusErrorCheck(err, http.StatusNotFound) {
+		return &Error{What: fmt.Sprintf("ask Incus for %s %q", kind, name), Err: err}
+	}
+	what := fmt.Sprintf("Incus has no %s %q", kind, name)
+	if kind != "project" {
+		what += fmt.Sprintf(" in project %q", x.options.Project)
+		list += " --project " + x.options.Project
+	}
+	return &Error{What: what, Do: list + " shows what is there; the runner file or a flag can name another"}
+}
+
+// wait waits for an operation. The server goes on with one that is not waited
+// for any more: what it makes is found by its mark and taken back.
+func wait(ctx context.Context, op incus.Operation) error {
+	done := make(chan error, 1)
+	go func() { done <- op.Wait() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// timeoutOf is the job's time as a duration.
+func timeoutOf(j *runtime.JobContext) time.Duration {
+	return time.Duration(j.Job.TimeoutSecs) * time.Second
+}

@@ -1,0 +1,213 @@
+package incus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/lxc/incus/v6/shared/api"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// leaseKind is the kind of lease that this package hands out.
+const leaseKind = "incus_instance"
+
+// Execute makes an instance, or runs a command in one.
+func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
+	if t.Node.IncusInstance != nil {
+		return x.create(ctx, t)
+	}
+	return x.runJob(ctx, t)
+}
+
+// create makes the job's instance. It is journalled as intended before.
+func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, error) {
+	j := t.Job()
+	lease := event.Lease{Kind: leaseKind, Name: InstanceName(j.ID, j.Job.ID), Project: x.options.Project,
+		Node: t.Node.ID, Job: j.Job.ID}
+	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Create, Job: j.Job.ID, Detail: lease.Name}, func() error {
+		x.placed.Do(func() { _, x.place = placeProgram(j.RunContext.Dir, x.architecture) })
+		if x.place != nil {
+			return x.place
+		}
+		if err := t.Emit(event.Event{LeaseIntended: &lease}); err != nil {
+			return err
+		}
+		return x.make(ctx, j, &lease)
+	})
+	if err != nil {
+		return event.Outcome{}, fmt.Errorf("make instance %s: %w", lease.Name, err)
+	}
+	return event.Outcome{Verdict: event.Passed}, t.Emit(event.Event{LeaseTaken: &lease})
+}
+
+func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event.Lease) error {
+	var nics []string
+	for _, profile := range j.Job.Incus.Profiles {
+		nics = append(nics, x.nics[profile]...)
+	}
+	op, err := x.server.CreateInstance(createInstance(x.options, j, nics))
+	if err != nil {
+		return err
+	}
+	if err := wait(ctx, op); err != nil {
+		return err
+	}
+	instance, etag, err := x.server.GetInstance(lease.Name)
+	if err != nil {
+		return err
+	}
+	lease.UUID = instance.Config["volatile.uuid"]
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.made[lease.Name] = made{instance.Writable(), etag}
+	return nil
+}
+
+// start gives the instance its payloads by one update, and starts it.
+func (x *Executor) start(ctx context.Context, t runtime.Task, name string) error {
+	j := t.Job()
+	phase := func(p event.Phase, f func() error) error {
+		return runtime.Phase(t.Emit, event.PhaseStarted{Phase: p, Job: j.Job.ID}, f)
+	}
+	x.mu.Lock()
+	m, ok := x.made[name]
+	delete(x.made, name)
+	x.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("instance %s was not made by this run", name)
+	}
+	devices, err := payloadDevices(j)
+	if err != nil {
+		return &payloadError{err}
+	}
+	if len(devices) > 0 {
+		err := phase(event.Devices, func() error {
+			op, err := x.server.UpdateInstance(name, withPayloads(m.instance, devices), m.etag)
+			if err != nil {
+				return err
+			}
+			return wait(ctx, op)
+		})
+		if err != nil {
+			return fmt.Errorf("give instance %s its payloads: %w", name, err)
+		}
+	}
+	err = phase(event.Start, func() error {
+		op, err := x.server.UpdateInstanceState(name, startInstance(), "")
+		if err != nil {
+			return err
+		}
+		if err := wait(ctx, op); err != nil {
+			return err
+		}
+		return x.waitForAgent(ctx, j, name)
+	})
+	if err != nil {
+		return fmt.Errorf("start instance %s: %w", name, err)
+	}
+	return nil
+}
+
+// payloadError means that a payload can't be mounted: a failure of its build,
+// not of the host.
+type payloadError struct{ err error }
+
+func (e *payloadError) Error() string { return e.err.Error() }
+func (e *payloadError) Unwrap() error { return e.err }
+
+// A virtual machine is ready once its agent answers.
+const (
+	agentLimit = 5 * time.Minute
+	agentPause = 250 * time.Millisecond
+)
+
+func (x *Executor) waitForAgent(ctx context.Context, j *runtime.JobContext, name string) error {
+	if j.Job.Incus.InstanceType != plan.VirtualMachine {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, agentLimit, fmt.Errorf("its agent did not answer for %s", agentLimit))
+	defer cancel()
+	for {
+		state, _, err := x.server.GetInstanceState(name)
+		if err != nil {
+			return err
+		}
+		if state.Processes >= 0 {
+			return nil
+		}
+		select {
+		case <-time.After(agentPause):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// Release deletes the instance of a lease, whether it runs or not. Right before
+// it reads the instance again: one without this run's mark, or with another
+// uuid, is not touched.
+func (x *Executor) Release(ctx context.Context, l event.Lease) error {
+	var err error
+	for pause := 100 * time.Millisecond; ; pause *= 2 {
+		if err = x.release(ctx, l); err == nil || errors.As(err, new(*foreignError)) {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// foreignError means that an instance of that name is not the lease's.
+type foreignError struct{ name, why string }
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("instance %s is not touched: %s", e.name, e.why)
+}
+
+func (x *Executor) release(ctx context.Context, l event.Lease) error {
+	instance, _, err := x.server.GetInstance(l.Name)
+	if api.StatusErrorCheck(err, http.StatusNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	switch {
+	case instance.Config[markNode] != l.Node || InstanceName(instance.Config[markRun], l.Job) != l.Name:
+		return &foreignError{l.Name, "it does not bear the mark of this run"}
+	case l.UUID != "" && instance.Config["volatile.uuid"] != l.UUID:
+		return &foreignError{l.Name, "it is another one of the same name"}
+	}
+	if instance.StatusCode != api.Stopped {
+		op, err := x.server.UpdateInstanceState(l.Name, stopInstance(), "")
+		if err == nil {
+			err = wait(ctx, op)
+		}
+		// It may have stopped by itself meanwhile: the deletion will tell.
+		if err != nil && ctx.Err() != nil {
+			return err
+		}
+	}
+	op, err := x.server.DeleteInstance(l.Name)
+	if api.StatusErrorCheck(err, http.StatusNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return wait(ctx, op)
+}
+
+// RemoveCommand is what a person types to remove what a lease stands for.
+func (x *Executor) RemoveCommand(l event.Lease) string {
+	return fmt.Sprintf("incus delete --force --project %s %s", l.Project, l.Name)
+}

@@ -1,0 +1,142 @@
+package incus
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/lxc/incus/v6/shared/api"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/guest"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// Marks by which an instance is known as ours, and whose it is.
+const (
+	markRun  = "user.pikaci.run"
+	markNode = "user.pikaci.node"
+	markJob  = "user.pikaci.job"
+)
+
+// InstanceName is the name of a job's instance: pikaci- and the first 6 bytes,
+// in hex, of SHA-256("<run id>:<job id>").
+func InstanceName(runID, job string) string {
+	sum := sha256.Sum256([]byte(runID + ":" + job))
+	return "pikaci-" + hex.EncodeToString(sum[:6])
+}
+
+// createInstance is the one request that makes a job's instance: stopped, not
+// ephemeral, marked, with all that is known before any build. A network of
+// none takes away what profiles bring: nics names those devices.
+func createInstance(o Options, j *runtime.JobContext, nics []string) api.InstancesPost {
+	in := j.Job.Incus
+	devices := baseDevices(o, j)
+	if in.Network == "none" {
+		for _, name := range nics {
+			devices[name] = map[string]string{"type": "none"}
+		}
+	}
+	p := api.InstancesPost{
+		Name:   InstanceName(j.ID, j.Job.ID),
+		Type:   api.InstanceType(in.InstanceType),
+		Source: api.InstanceSource{Type: "image", Alias: in.Image},
+		InstancePut: api.InstancePut{
+			Profiles: in.Profiles,
+			Devices:  devices,
+			Config: api.ConfigMap{
+				"limits.cpu":     strconv.Itoa(in.CPUs),
+				"limits.memory":  in.Memory,
+				"boot.autostart": "false",
+				markRun:          j.ID,
+				markNode:         plan.PrepareRunnerID(j.Job.ID),
+				markJob:          j.Job.ID,
+			},
+		},
+	}
+	if isFingerprint(in.Image) {
+		p.Source.Alias, p.Source.Fingerprint = "", in.Image
+	}
+	return p
+}
+
+// isFingerprint tells an image's fingerprint from an alias.
+func isFingerprint(image string) bool {
+	_, err := hex.DecodeString(image)
+	return err == nil && len(image) == 64
+}
+
+// withPayloads is the one update that gives an instance its payloads.
+func withPayloads(put api.InstancePut, devices api.DevicesMap) api.InstancePut {
+	all := maps.Clone(put.Devices)
+	maps.Copy(all, devices)
+	put.Devices = all
+	return put
+}
+
+func startInstance() api.InstanceStatePut { return api.InstanceStatePut{Action: "start", Timeout: -1} }
+func stopInstance() api.InstanceStatePut {
+	return api.InstanceStatePut{Action: "stop", Timeout: -1, Force: true}
+}
+
+// execGuest starts the guest program. What it is to run goes over its stdin:
+// an exec's arguments and environment are shown to all who may list
+// operations.
+func execGuest(verb string) api.InstanceExecPost {
+	return api.InstanceExecPost{
+		Command:   []string{guest.Program, verb},
+		WaitForWS: true, Environment: map[string]string{}, Cwd: "/",
+	}
+}
+
+// guestStart is what the guest program is told.
+func guestStart(j *runtime.JobContext, command []string) guest.Start {
+	return guest.Start{
+		Request: guest.Request{
+			Argv: command, Env: j.Environment(runtime.GuestArtifactsDir), User: j.Job.User,
+			WorkingDir: j.Job.WorkingDir, Timeout: timeoutOf(j), Writable: j.Job.WritableWorkspace,
+		},
+		Follow: guest.Offsets{Artifacts: len(j.Job.Artifacts) > 0},
+	}
+}
+
+// Request is one call of Incus' API, as a dry run shows it.
+type Request struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Body   any    `json:"body,omitempty"`
+}
+
+// CreateRequests are what making a job's instance sends.
+func CreateRequests(o Options, j *runtime.JobContext) []Request {
+	return []Request{{http.MethodPost, o.path("/1.0/instances", ""), createInstance(o, j, nil)}}
+}
+
+// RunRequests are what running a job's command sends, and taking its instance
+// back. The payloads are not built yet: their devices name the links that will
+// lead to them, one for each payload, where a manifest may make more.
+func RunRequests(o Options, j *runtime.JobContext, command []string) []Request {
+	name := InstanceName(j.ID, j.Job.ID)
+	devices := baseDevices(o, j)
+	for _, s := range j.Job.StagedPayloads {
+		devices[deviceName(s.DevicePrefix, s.Role)] = disk(j.Job.Incus, j.RunContext.Dir+"/"+s.LocalMountPath, s.GuestMountPath)
+	}
+	start := guestStart(j, command)
+	for _, secret := range j.Job.Secrets {
+		start.Request.Env[secret] = "***"
+	}
+	return []Request{
+		{http.MethodPut, o.path("/1.0/instances/"+name, ""), map[string]any{"devices": devices}},
+		{http.MethodPut, o.path("/1.0/instances/"+name, "/state"), startInstance()},
+		{http.MethodPost, o.path("/1.0/instances/"+name, "/exec"), map[string]any{"exec": execGuest("run"), "stdin": start}},
+		{http.MethodPut, o.path("/1.0/instances/"+name, "/state"), stopInstance()},
+		{http.MethodDelete, o.path("/1.0/instances/"+name, ""), nil},
+	}
+}
+
+func (o Options) path(base, rest string) string {
+	return base + rest + "?project=" + url.QueryEscape(o.Project)
+}
