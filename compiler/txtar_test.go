@@ -99,7 +99,7 @@ func TestPlans(t *testing.T) {
 			t.Errorf("the plan can't be read back: %v", err)
 		}
 		for i := range p.Sources {
-			if strings.HasPrefix(p.Sources[i].Path, embeddedPrefix) {
+			if strings.HasPrefix(p.Sources[i].Path, plan.EmbeddedPrefix) {
 				// A comment in the schema is not to change every archive.
 				p.Sources[i].SHA256 = "of the schema"
 			}
