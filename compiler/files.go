@@ -26,7 +26,6 @@ const moduleFile = "cue.mod/module.cue"
 // ownModule is the module whose own schema folder is the schema.
 const ownModule = "github.com/sledtools/pikaci"
 
-
 // tree is the file system that CUE sees: a CUE module on disk with the
 // embedded schema laid over it. It records what was read, so that the plan's
 // sources are exactly the inputs, @embed files too. Names are relative to the
