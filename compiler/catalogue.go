@@ -38,23 +38,34 @@ type JobInfo struct {
 // Load reads, evaluates and checks the lane package in dir. The error is
 // Diagnostics where the lane files are not valid.
 func Load(dir string) (*Catalogue, error) {
+	return loadWithin(dir, defaultBudget())
+}
+
+func loadWithin(dir string, b budget) (*Catalogue, error) {
 	s, err := openSource(dir)
 	if err != nil {
 		return nil, err
 	}
-	lanes, roles, p, err := s.evaluate()
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(lanes, func(a, b laneFile) int { return strings.Compare(a.id, b.id) })
-	c := &Catalogue{lanes: lanes, roles: roles}
-	if found := check(c, p, dir); len(found) > 0 {
-		return nil, found
-	}
-	if c.sources, err = s.tree.sources(); err != nil {
+	c := new(Catalogue)
+	if err := b.run(dir, func() error { return c.fill(s) }); err != nil {
 		return nil, err
 	}
 	return c, nil
+}
+
+// fill evaluates the lane files and checks what they say.
+func (c *Catalogue) fill(s *source) error {
+	lanes, roles, p, err := s.evaluate()
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(lanes, func(a, b laneFile) int { return strings.Compare(a.id, b.id) })
+	c.lanes, c.roles = lanes, roles
+	if found := check(c, p, s.shown); len(found) > 0 {
+		return found
+	}
+	c.sources, err = s.tree.sources()
+	return err
 }
 
 // Lanes are all lanes, sorted by id.
@@ -132,6 +143,14 @@ func (c *Catalogue) wire(s *selection) (*plan.Plan, *graph) {
 		p.Lanes = append(p.Lanes, lane)
 	}
 	p.Nodes = g.nodes
+	place := make(map[string]int, len(p.Jobs))
+	for i := range p.Jobs {
+		place[p.Jobs[i].ID] = i
+	}
+	for i := range p.Nodes {
+		// Nodes are made in the order of needs, jobs are listed as authored.
+		slices.SortFunc(p.Nodes[i].Jobs, func(a, b string) int { return place[a] - place[b] })
+	}
 	return p, g
 }
 

@@ -26,9 +26,6 @@ const moduleFile = "cue.mod/module.cue"
 // ownModule is the module whose own schema folder is the schema.
 const ownModule = "github.com/sledtools/pikaci"
 
-// embeddedPrefix begins the source paths of the schema's files.
-const embeddedPrefix = "embedded:"
-
 // tree is the file system that CUE sees: a CUE module on disk with the
 // embedded schema laid over it. It records what was read, so that the plan's
 // sources are exactly the inputs, @embed files too. Names are relative to the
@@ -113,7 +110,7 @@ func (t *tree) sources() ([]plan.Source, error) {
 		return nil, err
 	}
 	for name, content := range files {
-		add(embeddedPrefix+"schema/"+name, content)
+		add(plan.EmbeddedPrefix+"schema/"+name, content)
 	}
 	slices.SortFunc(out, func(a, b plan.Source) int { return strings.Compare(a.Path, b.Path) })
 	return out, nil

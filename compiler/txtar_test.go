@@ -98,6 +98,15 @@ func TestPlans(t *testing.T) {
 		if _, err := plan.Decode(b); err != nil {
 			t.Errorf("the plan can't be read back: %v", err)
 		}
+		for i := range p.Sources {
+			if strings.HasPrefix(p.Sources[i].Path, plan.EmbeddedPrefix) {
+				// A comment in the schema is not to change every archive.
+				p.Sources[i].SHA256 = "of the schema"
+			}
+		}
+		if b, err = plan.Encode(p); err != nil {
+			t.Fatal(err)
+		}
 		return b
 	})
 }

@@ -1,0 +1,43 @@
+package compiler
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBudget gives the evaluator something that it would take very long for.
+func TestBudget(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("lanes", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// A second or so: it goes on in vain while other tests run.
+	src := "package lanes\n\nimport \"github.com/sledtools/pikaci/schema\"\n\nlanes: schema.#Lanes\nlanes: x: title: \"x\"\n" +
+		"_m: [for a in _k for b in _l {a + b}]\n_k: [for a in _l for b in _l {a + b}]\n" +
+		"_l: [for a in [1, 2, 3, 4] for b in [1, 2, 3, 4] {a + b}]\nlanes: x: description: \"\\(len(_m))\"\n"
+	if err := os.WriteFile(filepath.Join("lanes", "x.cue"), []byte(src), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []budget{{20 * time.Millisecond, 1 << 40}, {time.Minute, 1}} {
+		start := time.Now()
+		_, err := loadWithin("lanes", b)
+		var d Diagnostics
+		if !errors.As(err, &d) || !strings.Contains(d[0].Message, "took over") {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); took > 20*time.Second {
+			t.Errorf("gave up after %v", took)
+		}
+	}
+}
+
+func TestBudgetPanic(t *testing.T) {
+	err := defaultBudget().run("lanes", func() error { panic("oh") })
+	if err == nil || !strings.Contains(err.Error(), "panicked") {
+		t.Errorf("got %v", err)
+	}
+}
