@@ -71,9 +71,9 @@
           mkdir -p $out/bin $out/share/pikaci
           cp $manifest $out/share/pikaci/payload-manifest.json
           cp -r $src/. module && chmod -R u+w module && cd module
-          go build -o $out/bin/pikaci ./cmd/pikaci
-          go test -c -o $out/bin/compiler.test ./compiler
-          go test -c -o $out/bin/plan.test ./schema/plan
+          go build -ldflags='-s -w' -o $out/bin/pikaci ./cmd/pikaci
+          go test -ldflags='-s -w' -c -o $out/bin/compiler.test ./compiler
+          go test -ldflags='-s -w' -c -o $out/bin/plan.test ./schema/plan
           cp $jobs/* $out/bin/
         '';
       };

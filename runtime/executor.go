@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"io"
+	"path/filepath"
 
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/schema/plan"
@@ -50,12 +51,21 @@ func (t *Task) Job() *JobContext { return t.Jobs[0] }
 // RunContext is what all jobs of a run share.
 type RunContext struct {
 	ID string
-	// Dir is the run directory, absolute.
+	// StateRoot holds all runs, and what they share, absolute.
+	StateRoot string
+	// Dir is the run directory, absolute: state root/runs/<id>.
 	Dir string
 	// SourceRoot is the tree that the snapshot was taken of, absolute.
 	SourceRoot string
 	// Snapshot is the filtered copy, absolute: Dir/snapshot.
 	Snapshot string
+}
+
+// NewRunContext is the context of a run; the paths must be absolute.
+func NewRunContext(stateRoot, id, sourceRoot string) RunContext {
+	dir := filepath.Join(stateRoot, "runs", id)
+	return RunContext{ID: id, StateRoot: stateRoot, Dir: dir, SourceRoot: sourceRoot,
+		Snapshot: filepath.Join(dir, "snapshot")}
 }
 
 // JobContext is one job of a run, as all executors see it. Mounts, devices and

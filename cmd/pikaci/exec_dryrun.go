@@ -33,8 +33,7 @@ func (x *execution) dryRun(s *session) error {
 	if id == "" {
 		id = "dry-run"
 	}
-	run := runtime.RunContext{ID: id, Dir: filepath.Join(x.stateRoot, "runs", id), SourceRoot: x.source}
-	run.Snapshot = filepath.Join(run.Dir, "snapshot")
+	run := runtime.NewRunContext(x.stateRoot, id, x.source)
 	builds := nix.New(nix.Options{Settings: x.runner.Nix.Settings})
 	would := wouldDo{RunDir: run.Dir, Nodes: []wouldDoNode{}}
 	jobs := runtime.Contexts(x.plan, &run, x.flags.job, x.secrets, x.limits)

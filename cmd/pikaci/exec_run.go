@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/host"
@@ -147,7 +149,7 @@ func (x *execution) printEnd(s *session, r record.Run) error {
 func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journal, pump *report.Pump, abandon <-chan struct{}) runtime.Config {
 	c := runtime.Config{
 		Plan: x.plan, Version: ownVersion(),
-		Run:    runtime.RunContext{ID: dir.ID, Dir: dir.Path, SourceRoot: x.source, Snapshot: filepath.Join(dir.Path, "snapshot")},
+		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
 		Abandon: abandon,
@@ -237,7 +239,7 @@ func interrupts(ctx context.Context, journal *record.Journal) (context.Context, 
 					close(abandon)
 					return
 				}
-				cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, s)
+				cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, unix.SignalName(s.(syscall.Signal)))
 				journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, false)
 				cancel(cause)
 			case <-done:

@@ -30,15 +30,15 @@ type Options struct {
 type Executor struct {
 	options Options
 	server  incus.InstanceServer
-	// architecture of the server, by Incus' name.
-	architecture string
+	// program is what runs in guests, for the server's architecture.
+	program []byte
 	// nics are the network devices of each profile, by its name.
 	nics map[string][]string
 
 	mu sync.Mutex
 	// made are instances as they were after their creation, by name.
 	made map[string]made
-	// placed is set once the guest program lies in the run directory.
+	// placed is set once the guest program lies where instances mount it.
 	placed sync.Once
 	place  error
 }
@@ -80,9 +80,9 @@ func New(ctx context.Context, o Options) (*Executor, error) {
 	if err == nil {
 		var info *api.Server
 		if info, _, err = server.GetServer(); err == nil {
-			x := &Executor{options: o, server: server.UseProject(o.Project), made: map[string]made{},
-				nics: map[string][]string{}, architecture: info.Environment.KernelArchitecture}
-			return x, nil
+			program, err := programFor(architectures[info.Environment.KernelArchitecture])
+			return &Executor{options: o, server: server.UseProject(o.Project), program: program,
+				made: map[string]made{}, nics: map[string][]string{}}, err
 		}
 	}
 	where := o.Socket

@@ -43,11 +43,11 @@ func disk(in *plan.Incus, source, path string) map[string]string {
 }
 
 // baseDevices are in the create request: what is known before any build.
-func baseDevices(o Options, j *runtime.JobContext) api.DevicesMap {
+func baseDevices(o Options, j *runtime.JobContext, programDir string) api.DevicesMap {
 	in := j.Job.Incus
 	d := api.DevicesMap{
 		snapshotDevice: disk(in, j.Snapshot, guest.Snapshot),
-		programDevice:  disk(in, programDir(j.RunContext.Dir), guest.ProgramDir),
+		programDevice:  disk(in, programDir, guest.ProgramDir),
 	}
 	if o.StoragePool != "" {
 		d["root"] = map[string]string{"type": "disk", "path": "/", "pool": o.StoragePool}

@@ -36,9 +36,11 @@ func (f *follower) run(ctx context.Context) (guest.Status, error) {
 	j := f.task.Job()
 	start := guestStart(j, f.task.Node.GuestCommand.Command)
 	f.seen = start.Follow
-	f.enter(event.Command)
+	// A workspace is made first, by the guest, which says when it is there.
 	if j.Job.WritableWorkspace {
 		f.enter(event.Workspace)
+	} else {
+		f.enter(event.Command)
 	}
 	defer f.enter("")
 	limit := time.NewTimer(timeoutOf(j) + backstop)

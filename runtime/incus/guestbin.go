@@ -1,11 +1,16 @@
 package incus
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/guest"
 )
 
@@ -19,22 +24,45 @@ var programs embed.FS
 // architectures maps Incus' names to Go's.
 var architectures = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
 
-// placeProgram puts the guest program for the server's architecture into the
-// run directory and returns its folder, which instances mount.
-func placeProgram(runDir, architecture string) (string, error) {
-	b, err := programs.ReadFile("guestbin/pikaci-guest-linux-" + architectures[architecture])
+// programFor is the guest program for an architecture, by Go's name.
+func programFor(architecture string) ([]byte, error) {
+	b, err := programs.ReadFile("guestbin/pikaci-guest-linux-" + architecture)
 	if err != nil {
-		return "", fmt.Errorf("no guest program for architecture %q", architecture)
+		return nil, fmt.Errorf("there is no guest program for architecture %q", architecture)
 	}
-	dir := programDir(runDir)
-	name := filepath.Join(dir, filepath.Base(guest.Program))
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	if err := os.WriteFile(name, b, 0o555); err != nil {
-		return "", fmt.Errorf("place the guest program: %w", err)
-	}
-	return dir, nil
+	return b, nil
 }
 
-func programDir(runDir string) string { return filepath.Join(runDir, "guest") }
+// programDir is the folder of a guest program that instances mount. It is
+// named after its content and shared by all runs of a state root.
+func programDir(r *runtime.RunContext, program []byte) string {
+	sum := sha256.Sum256(program)
+	return filepath.Join(r.StateRoot, "guest", hex.EncodeToString(sum[:8]))
+}
+
+// placeProgram puts the guest program where instances mount it. Another run
+// may do the same at the same time.
+func placeProgram(r *runtime.RunContext, program []byte) error {
+	dir := programDir(r, program)
+	name := filepath.Join(dir, filepath.Base(guest.Program))
+	if b, err := os.ReadFile(name); err == nil && bytes.Equal(b, program) {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, ".new-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(program)
+	err = errors.Join(err, f.Chmod(0o555), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("place the guest program: %w", err)
+	}
+	return nil
+}

@@ -25,13 +25,17 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 	return x.runJob(ctx, t)
 }
 
+// createLimit is how long the making of one instance may take: a pool that
+// can't clone unpacks the image each time.
+const createLimit = 5 * time.Minute
+
 // create makes the job's instance. It is journalled as intended before.
 func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, error) {
 	j := t.Job()
 	lease := event.Lease{Kind: leaseKind, Name: InstanceName(j.ID, j.Job.ID), Project: x.options.Project,
 		Node: t.Node.ID, Job: j.Job.ID}
 	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Create, Job: j.Job.ID, Detail: lease.Name}, func() error {
-		x.placed.Do(func() { _, x.place = placeProgram(j.RunContext.Dir, x.architecture) })
+		x.placed.Do(func() { x.place = placeProgram(j.RunContext, x.program) })
 		if x.place != nil {
 			return x.place
 		}
@@ -51,11 +55,15 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 	for _, profile := range j.Job.Incus.Profiles {
 		nics = append(nics, x.nics[profile]...)
 	}
-	op, err := x.server.CreateInstance(createInstance(x.options, j, nics))
+	op, err := x.server.CreateInstance(createInstance(x.options, j, programDir(j.RunContext, x.program), nics))
 	if err != nil {
 		return err
 	}
-	if err := wait(ctx, op); err != nil {
+	// A cancel does not end the server's operation: an instance that came to
+	// be after it was looked for would be left behind.
+	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
+	defer cancel()
+	if err := errors.Join(wait(whole, op), context.Cause(ctx)); err != nil {
 		return err
 	}
 	instance, etag, err := x.server.GetInstance(lease.Name)

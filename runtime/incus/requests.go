@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	goruntime "runtime"
 	"strconv"
 
 	"github.com/lxc/incus/v6/shared/api"
@@ -32,9 +33,9 @@ func InstanceName(runID, job string) string {
 // createInstance is the one request that makes a job's instance: stopped, not
 // ephemeral, marked, with all that is known before any build. A network of
 // none takes away what profiles bring: nics names those devices.
-func createInstance(o Options, j *runtime.JobContext, nics []string) api.InstancesPost {
+func createInstance(o Options, j *runtime.JobContext, programDir string, nics []string) api.InstancesPost {
 	in := j.Job.Incus
-	devices := baseDevices(o, j)
+	devices := baseDevices(o, j, programDir)
 	if in.Network == "none" {
 		for _, name := range nics {
 			devices[name] = map[string]string{"type": "none"}
@@ -112,7 +113,17 @@ type Request struct {
 
 // CreateRequests are what making a job's instance sends.
 func CreateRequests(o Options, j *runtime.JobContext) []Request {
-	return []Request{{http.MethodPost, o.path("/1.0/instances", ""), createInstance(o, j, nil)}}
+	return []Request{{http.MethodPost, o.path("/1.0/instances", ""), createInstance(o, j, hostProgramDir(j), nil)}}
+}
+
+// hostProgramDir is the guest program's folder, as far as it is known without
+// asking the server: it mostly runs on the same architecture.
+func hostProgramDir(j *runtime.JobContext) string {
+	b, err := programFor(goruntime.GOARCH)
+	if err != nil {
+		return "(the guest program)"
+	}
+	return programDir(j.RunContext, b)
 }
 
 // RunRequests are what running a job's command sends, and taking its instance
@@ -120,7 +131,7 @@ func CreateRequests(o Options, j *runtime.JobContext) []Request {
 // lead to them, one for each payload, where a manifest may make more.
 func RunRequests(o Options, j *runtime.JobContext, command []string) []Request {
 	name := InstanceName(j.ID, j.Job.ID)
-	devices := baseDevices(o, j)
+	devices := baseDevices(o, j, hostProgramDir(j))
 	for _, s := range j.Job.StagedPayloads {
 		devices[deviceName(s.DevicePrefix, s.Role)] = disk(j.Job.Incus, j.RunContext.Dir+"/"+s.LocalMountPath, s.GuestMountPath)
 	}
