@@ -54,17 +54,31 @@ func (s *source) walk(p *places) Diagnostics {
 	}
 	user := ctx.BuildInstance(inst)
 	w := &walker{p: p}
-	if err := user.Validate(cue.Final()); err != nil {
-		w.out = append(w.out, fromCUE(p, s.shown, errors.Errors(err))...)
-	}
 	w.value([]string{"lanes"}, user.LookupPath(cue.ParsePath("lanes")), want.LookupPath(cue.ParsePath("#Lanes")), "lanes by id")
 	if p.has("roles") {
 		w.value([]string{"roles"}, user.LookupPath(cue.ParsePath("roles")), want.LookupPath(cue.ParsePath("#Roles")), "a list of roles")
+	}
+	if err := user.Validate(cue.Final()); err != nil {
+		w.conflicts(fromCUE(p, s.shown, errors.Errors(err)))
 	}
 	if len(w.out) == 0 {
 		w.out = w.derived
 	}
 	return sorted(w.out)
+}
+
+// conflicts adds what the lane files get wrong without the schema, for fields
+// of which nothing was said yet.
+func (w *walker) conflicts(found Diagnostics) {
+	told := map[string]bool{}
+	for _, d := range w.out {
+		told[d.Path] = true
+	}
+	for _, d := range found {
+		if !told[d.Path] {
+			w.out = append(w.out, d)
+		}
+	}
 }
 
 // buildSchema compiles the embedded schema by itself.
@@ -151,7 +165,7 @@ func (w *walker) scalar(path []string, user, want cue.Value, words string) {
 				Message: fmt.Sprintf("%s has no value: it is made from a field that has none", name(path))})
 			return
 		}
-		w.fail(w.p.at(path...), path, "", "%s has no value: want %s", name(path), words)
+		w.fail(w.p.at(path...), path, "", "%s has no definite value: want %s", name(path), words)
 		return
 	}
 	if user.Unify(want).Validate(cue.Concrete(true)) != nil {
