@@ -79,7 +79,9 @@ func TestHashSeesEveryChange(t *testing.T) {
 		"newline": func(r string) error {
 			return os.Rename(filepath.Join(r, "päth/ñ\n日本"), filepath.Join(r, "päth/ñ日本"))
 		},
-		"byte of a name": func(r string) error { return os.Rename(filepath.Join(r, "bad\xff\xfe"), filepath.Join(r, "bad\xff\xfd")) },
+		"byte of a name": func(r string) error {
+			return os.Rename(filepath.Join(r, "bad\xff\xfe"), filepath.Join(r, "bad\xff\xfd"))
+		},
 	} {
 		root := tree(t)
 		if err := change(root); err != nil {
