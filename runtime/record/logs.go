@@ -37,23 +37,32 @@ func (d *Dir) OpenLogs(job string, secrets []string, limit int64, watch func(eve
 	logs.Host, errs[0] = open(event.Host)
 	logs.Stdout, errs[1] = open(event.Stdout)
 	logs.Stderr, errs[2] = open(event.Stderr)
-	if err := errors.Join(errs[:]...); err != nil {
-		return nil, err
+	err := errors.Join(errs[:]...)
+	if err == nil {
+		return &logs, nil
 	}
-	return &logs, nil
+	for _, l := range []*Log{logs.Host, logs.Stdout, logs.Stderr} {
+		if l != nil {
+			l.file.Close()
+		}
+	}
+	return nil, err
 }
 
-// Close closes the three files. It returns the first errors of writing, and
-// tells of logs that were cut off.
+// Close closes the three files. It returns the first error of writing each,
+// and tells of logs that were cut off.
 func (l *JobLogs) Close(truncated func(event.Stream, int64)) error {
 	var errs []error
-	for s, log := range map[event.Stream]*Log{event.Host: l.Host, event.Stdout: l.Stdout, event.Stderr: l.Stderr} {
+	for _, log := range []struct {
+		stream event.Stream
+		*Log
+	}{{event.Host, l.Host}, {event.Stdout, l.Stdout}, {event.Stderr, l.Stderr}} {
 		dropped, err := log.Close()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s.log: %w", s, err))
+			errs = append(errs, fmt.Errorf("%s.log: %w", log.stream, err))
 		}
 		if dropped > 0 {
-			truncated(s, dropped)
+			truncated(log.stream, dropped)
 		}
 	}
 	return errors.Join(errs...)
