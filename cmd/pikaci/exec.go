@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/schema/plan"
 	hostfile "github.com/sledtools/pikaci/schema/runner"
 )
@@ -33,7 +34,7 @@ func execCommand() command {
 			"pikaci exec plan.json --output jsonl     # every event as a line of JSON",
 		},
 		flags: func(set *pflag.FlagSet) runner {
-			flags := new(execFlags)
+			flags := &execFlags{set: set}
 			flags.register(set)
 			return func(ctx context.Context, s *session, args []string) error {
 				return runExec(ctx, s, *flags, args)
@@ -59,6 +60,8 @@ func runExec(ctx context.Context, s *session, flags execFlags, args []string) er
 
 // execFlags are exec's flags.
 type execFlags struct {
+	set *pflag.FlagSet
+
 	source, stateRoot, output, job, runID, runnerFile    string
 	socket, project, image, instanceType, pool           string
 	parallel                                             int
@@ -133,22 +136,28 @@ func prepareExecution(flags execFlags, planFile string, s *session) (*execution,
 }
 
 func (f *execFlags) check() error {
-	if !slices.Contains([]string{"human", "jsonl", "json"}, f.output) {
-		return usage("", "--output %q: want human, jsonl or json", f.output)
+	if err := noneEmpty(f.set); err != nil {
+		return err
+	}
+	if err := oneOf("--output", f.output, []string{"human", "jsonl", "json"}); err != nil {
+		return err
 	}
 	if f.failFast && f.keepGoing {
 		return usage("", "--fail-fast and --keep-going exclude each other")
 	}
-	if f.parallel < 0 {
+	if f.parallel < 0 || f.parallel == 0 && f.set.Changed("parallel") {
 		return usage("", "--parallel %d: want 1 or more", f.parallel)
+	}
+	if f.runID != "" && !record.ValidID(f.runID) {
+		return usage("", "--run-id %q: want letters, digits, dot, underscore and dash, at most 64", f.runID)
 	}
 	if f.dryRun && f.prepareOnly {
 		return usage("", "--dry-run and --prepare-only exclude each other")
 	}
-	if t := plan.InstanceType(f.instanceType); t != "" && t != plan.Container && t != plan.VirtualMachine {
-		return usage("", "--instance-type %q: want container or virtual-machine", t)
+	if f.instanceType == "" {
+		return nil
 	}
-	return nil
+	return oneOf("--instance-type", f.instanceType, []string{string(plan.Container), string(plan.VirtualMachine)})
 }
 
 // override puts flags before the runner file, and that before the plan.

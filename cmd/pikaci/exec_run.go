@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -116,7 +117,10 @@ func (x *execution) makeDir() (*record.Dir, error) {
 		id = record.NewID(time.Now())
 	}
 	dir, err := record.Create(x.stateRoot, id)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, usage("leave out --run-id for a new one", "%v", err)
+	case err != nil:
 		return nil, err
 	}
 	return dir, dir.WritePlan(x.plan)

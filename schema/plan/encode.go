@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // MaxSize is the largest plan that Decode reads, in bytes.
@@ -58,7 +59,7 @@ func Decode(b []byte) (*Plan, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(p); err != nil {
-		return nil, decodeError(b, d.InputOffset(), err)
+		return nil, SyntaxErrorOf(b, d.InputOffset(), err)
 	}
 	if err := p.checkDigest(); err != nil {
 		return nil, err
@@ -98,7 +99,7 @@ func checkVersion(b []byte) error {
 	}
 	// Only the syntax and this one field matter here.
 	if err := json.Unmarshal(b, &head); err != nil {
-		return decodeError(b, int64(len(b)), err)
+		return SyntaxErrorOf(b, int64(len(b)), err)
 	}
 	switch {
 	case head.SchemaVersion == nil:
@@ -132,8 +133,9 @@ func (p *Plan) computeDigest() (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// decodeError turns an error of encoding/json into one with line and column.
-func decodeError(b []byte, offset int64, err error) error {
+// SyntaxErrorOf turns an error of encoding/json about b into one with line and
+// column. offset is how far the decoder came.
+func SyntaxErrorOf(b []byte, offset int64, err error) *SyntaxError {
 	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
 	problem := err.Error()
@@ -153,6 +155,15 @@ func decodeError(b []byte, offset int64, err error) error {
 		problem = fmt.Sprintf("%s: want %s, found %s", typ.Field, typ.Type, typ.Value)
 	case errors.Is(err, io.EOF):
 		problem = "empty"
+	default:
+		// encoding/json has no type for an unknown field, and its offset is
+		// past the end of the object that holds it.
+		if field, ok := strings.CutPrefix(problem, "json: unknown field "); ok {
+			problem = "unknown field " + field
+			if i := bytes.Index(b, []byte(field+":")); i >= 0 {
+				offset = int64(i) + 1
+			}
+		}
 	}
 	line, column := position(b, offset)
 	return &SyntaxError{Line: line, Column: column, Problem: problem}

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"slices"
@@ -101,7 +102,10 @@ type Secret struct {
 // Read reads and checks a runner file.
 func Read(name string) (*File, error) {
 	f, err := os.Open(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: no such runner file", name)
+	case err != nil:
 		return nil, fmt.Errorf("read the runner file: %w", err)
 	}
 	defer f.Close()
@@ -110,8 +114,12 @@ func Read(name string) (*File, error) {
 		return nil, fmt.Errorf("read the runner file %s: %w", name, err)
 	}
 	file, err := Decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("runner file %s: %w", name, err)
+	var syntax *plan.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, fmt.Errorf("%s:%w", name, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return file, nil
 }
@@ -121,18 +129,22 @@ func Decode(b []byte) (*File, error) {
 	if len(b) > maxSize {
 		return nil, fmt.Errorf("over %d MiB", maxSize>>20)
 	}
+	// A later version's fields are not unknown, they are of another version.
+	var head struct {
+		SchemaVersion int `json:"schema_version"`
+	}
+	if err := json.Unmarshal(b, &head); err != nil {
+		return nil, plan.SyntaxErrorOf(b, int64(len(b)), err)
+	}
+	if head.SchemaVersion != Version {
+		return nil, fmt.Errorf("runner file of another schema version: it has schema version %d, this pikaci reads version %d",
+			head.SchemaVersion, Version)
+	}
 	file := new(File)
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(file); err != nil {
-		line := 1 + bytes.Count(b[:min(int64(len(b)), d.InputOffset())], []byte("\n"))
-		return nil, fmt.Errorf("line %d: %w", line, err)
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("more than one JSON value")
-	}
-	if file.SchemaVersion != Version {
-		return nil, fmt.Errorf("schema_version is %d: this pikaci reads version %d", file.SchemaVersion, Version)
+		return nil, plan.SyntaxErrorOf(b, d.InputOffset(), err)
 	}
 	return file, file.check()
 }
