@@ -45,9 +45,9 @@ func (x *execution) executors(ctx context.Context) (*executors, error) {
 		host: host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv}),
 	}
 	builds, guests := false, false
-	for i := range x.plan.Nodes {
-		builds = builds || x.plan.Nodes[i].NixBuild != nil
-		guests = guests || x.plan.Nodes[i].GuestCommand != nil
+	for i := range x.jobs {
+		builds = builds || len(x.jobs[i].StagedPayloads) > 0
+		guests = guests || !x.jobs[i].Host()
 	}
 	if builds {
 		if err := e.nix.Preflight(); err != nil {

@@ -42,7 +42,7 @@ var varying = []struct {
 	{regexp.MustCompile(`/guest/[0-9a-f]{16}\b`), "/guest/HASH"},
 	{regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "UUID"},
 	{regexp.MustCompile(`\b\d\.\d\ds`), "0.00s"},
-	{regexp.MustCompile(`\b(\d\d)s( |\n|:)`), "0.00s$2"},
+	{regexp.MustCompile(`([ (])\d\ds\b`), "${1}0.00s"},
 	{regexp.MustCompile(`"duration_ms": ?\d+`), `"duration_ms": 0`},
 	{regexp.MustCompile(`"20\d\d-\d\d-\d\dT[0-9:.]+Z"`), `"TIME"`},
 	{regexp.MustCompile(`"pikaci": ?"[^"]*"`), `"pikaci": "VERSION"`},

@@ -269,10 +269,10 @@ func (c *Ceilings) refuseInstance(j *plan.Job) []error {
 	return errs
 }
 
-// Values reads the values of all secrets that the plan's jobs ask for.
-func (f *File) Values(p *plan.Plan, getenv func(string) (string, bool)) (map[string]string, error) {
+// Values reads the values of all secrets that the jobs ask for.
+func (f *File) Values(jobs []plan.Job, getenv func(string) (string, bool)) (map[string]string, error) {
 	values := make(map[string]string)
-	for _, j := range p.Jobs {
+	for _, j := range jobs {
 		for _, name := range j.Secrets {
 			if _, done := values[name]; done {
 				continue
