@@ -47,7 +47,7 @@ func ending(w io.Writer, r record.Run) error {
 	for _, n := range r.Nodes {
 		for _, p := range n.Phases {
 			if p.Phase == event.Build && p.EndedAt != nil {
-				fmt.Fprintf(&b, "%s: %s, built in %s%s\n", n.ID, orDash(string(n.Verdict)), seconds(p.DurationMS), colon(why(n.Outcome)))
+				fmt.Fprintf(&b, "%s: %s in %s%s\n", n.ID, orDash(string(n.Verdict)), seconds(p.DurationMS), colon(why(n.Outcome)))
 			}
 		}
 	}
