@@ -117,3 +117,13 @@ func TestPackageComments(t *testing.T) {
 		}
 	}
 }
+
+// TestDecisionsAreListed checks that the list of decisions has every page.
+func TestDecisionsAreListed(t *testing.T) {
+	list := read(t, "docs/decisions/README.md")
+	for name := range documents(t) {
+		if filepath.Dir(name) == "docs/decisions" && !strings.Contains(list+"(README.md)", "("+filepath.Base(name)+")") {
+			t.Errorf("docs/decisions/README.md does not list %s", name)
+		}
+	}
+}
