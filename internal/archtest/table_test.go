@@ -104,8 +104,9 @@ var rules = []rule{
 			"runtime", "runtime/artifact", "runtime/event", "runtime/guest", "runtime/payload", "runtime/process", "schema/plan",
 		},
 		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sys"},
-		tests: []string{"runtime/runtimetest"},
+		tests: []string{"runtime/nix", "runtime/runtimetest"},
 	},
+	{pkg: "runtime/incus/internal/...", third: []string{"github.com/lxc/incus"}},
 	{
 		pkg:   "runtime/host",
 		ours:  []string{"runtime", "runtime/artifact", "runtime/event", "runtime/process", "runtime/snapshot", "schema/plan"},

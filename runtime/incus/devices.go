@@ -1,7 +1,6 @@
 package incus
 
 import (
-	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -9,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/lxc/incus/v6/shared/api"
@@ -61,8 +61,7 @@ func baseDevices(o Options, j *runtime.JobContext, programDir string) api.Device
 // payloadDevices are the mounts of the job's built payloads: as their
 // manifests say, and the rest of their closures at their own paths.
 func payloadDevices(j *runtime.JobContext) (api.DevicesMap, error) {
-	devices := api.DevicesMap{}
-	taken := map[string]string{guest.Snapshot: "the snapshot", guest.ProgramDir: "the guest program"}
+	m := newMounts(j.Job.Incus)
 	var closure []string
 	for _, s := range j.Job.StagedPayloads {
 		link := filepath.Join(j.RunContext.Dir, s.LocalMountPath)
@@ -70,21 +69,19 @@ func payloadDevices(j *runtime.JobContext) (api.DevicesMap, error) {
 		if err != nil {
 			return nil, fmt.Errorf("payload %s was not linked: %w", s.Role, err)
 		}
-		m, err := payload.ReadManifest(output)
+		manifest, err := payload.ReadManifest(output)
 		if err != nil {
 			return nil, err
 		}
-		mounts, err := payload.Mounts(s, output, m)
+		mounts, err := payload.Mounts(s, output, manifest)
 		if err != nil {
 			return nil, err
 		}
 		for _, mount := range mounts {
 			what := "mount " + mount.Name + " of payload " + s.Role
-			if other, clash := overlap(taken, mount.GuestPath); clash {
-				return nil, fmt.Errorf("%s at %s overlaps %s", what, mount.GuestPath, other)
+			if err := m.add(deviceName(s.DevicePrefix, mount.Name), what, mount.Source, mount.GuestPath); err != nil {
+				return nil, err
 			}
-			taken[mount.GuestPath] = what
-			devices[deviceName(s.DevicePrefix, mount.Name)] = disk(j.Job.Incus, mount.Source, mount.GuestPath)
 		}
 		list, err := readClosure(payload.ClosurePath(link))
 		if err != nil {
@@ -92,59 +89,77 @@ func payloadDevices(j *runtime.JobContext) (api.DevicesMap, error) {
 		}
 		closure = append(closure, list...)
 	}
-	return devices, addClosure(devices, j.Job.Incus, closure)
+	return m.devices, m.addClosure(closure)
+}
+
+// mounts are devices that get in nobody's way. Names and places come from a
+// payload's manifest and are hostile.
+type mounts struct {
+	in      *plan.Incus
+	devices api.DevicesMap
+	// names says of each device, and places of each path in the guest, what
+	// has it already.
+	names, places map[string]string
+}
+
+func newMounts(in *plan.Incus) *mounts {
+	return &mounts{in: in, devices: api.DevicesMap{},
+		names: map[string]string{snapshotDevice: "the snapshot", programDevice: "the guest program"},
+		places: map[string]string{guest.Snapshot: "the snapshot", guest.ProgramDir: "the guest program",
+			guest.Dir: "the job's own places", guest.RunDir: "the job's own places"}}
+}
+
+func (m *mounts) add(name, what, source, path string) error {
+	for other, its := range m.places {
+		if within(path, other) || within(other, path) {
+			return fmt.Errorf("%s at %s overlaps %s at %s", what, path, its, other)
+		}
+	}
+	if other, taken := m.names[name]; taken {
+		return fmt.Errorf("%s has the same device name as %s: %s", what, other, name)
+	}
+	m.places[path], m.names[name] = what, what
+	m.devices[name] = disk(m.in, source, path)
+	return nil
 }
 
 // addClosure mounts each store path at its own place, once.
-func addClosure(devices api.DevicesMap, in *plan.Incus, closure []string) error {
-	seen := map[string]bool{}
+func (m *mounts) addClosure(closure []string) error {
+	slices.Sort(closure)
+	closure = slices.Compact(closure)
+	if len(closure) > maxClosure {
+		return fmt.Errorf("the payloads need over %d store paths", maxClosure)
+	}
 	for _, path := range closure {
-		if seen[path] {
-			continue
-		}
-		seen[path] = true
-		if len(seen) > maxClosure {
-			return fmt.Errorf("the payloads need over %d store paths", maxClosure)
-		}
 		sum := sha256.Sum256([]byte(path))
-		devices["pk-store-"+hex.EncodeToString(sum[:5])] = disk(in, path, path)
+		if err := m.add("pk-store-"+hex.EncodeToString(sum[:5]), "store path", path, path); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// readClosure reads the list beside a payload's link. An output that needs
-// itself only needs no mount: its own files are mounted where the guest looks.
+// within reports whether path is dir or below it.
+func within(path, dir string) bool { return path == dir || strings.HasPrefix(path, dir+"/") }
+
+// readClosure reads the list beside a payload's link.
 func readClosure(name string) ([]string, error) {
-	f, err := os.Open(name)
+	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	var list []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		path := lines.Text()
+	for line := range strings.Lines(string(b)) {
+		path := strings.TrimSuffix(line, "\n")
 		if filepath.Dir(path) != storeDir || filepath.Clean(path) != path {
 			return nil, fmt.Errorf("closure names %q, which is not a store path", path)
 		}
 		list = append(list, path)
 	}
-	if len(list) == 1 {
-		return nil, nil
-	}
 	return list, nil
-}
-
-// overlap finds what is mounted at, above or below a guest path.
-func overlap(taken map[string]string, path string) (string, bool) {
-	for other, what := range taken {
-		if other == path || strings.HasPrefix(path+"/", other+"/") || strings.HasPrefix(other+"/", path+"/") {
-			return what + " at " + other, true
-		}
-	}
-	return "", false
 }
 
 // maxDeviceName is the longest name of a payload mount's device.

@@ -209,11 +209,9 @@ func expose(t runtime.Task, built string) (*event.PayloadReady, error) {
 	if err != nil {
 		return nil, err
 	}
-	var closure bytes.Buffer
-	var complaints bytes.Buffer
-	err = command(context.Background(), t.Run.Dir, []string{"nix-store", "--query", "--requisites", built}, &closure, &complaints)
+	closure, err := closureOf(t.Run.Dir, built)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the closure of %s: %w: %s", built, err, bytes.TrimSpace(complaints.Bytes()))
+		return nil, err
 	}
 	ready := &event.PayloadReady{Node: t.Node.ID, OutputName: t.Node.NixBuild.OutputName,
 		Installable: t.Node.NixBuild.Installable, StorePath: built, Manifest: manifest}
@@ -226,7 +224,7 @@ func expose(t runtime.Task, built string) (*event.PayloadReady, error) {
 			if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 				return nil, err
 			}
-			if err := os.WriteFile(payload.ClosurePath(link), closure.Bytes(), 0o644); err != nil {
+			if err := os.WriteFile(payload.ClosurePath(link), []byte(closure), 0o644); err != nil {
 				return nil, err
 			}
 			if err := os.Symlink(built, link); err != nil {
@@ -236,4 +234,32 @@ func expose(t runtime.Task, built string) (*event.PayloadReady, error) {
 		}
 	}
 	return ready, nil
+}
+
+// closureOf lists the store paths that must be at their own places for the
+// output to run. The output itself is one of them only where something refers
+// to it: each is a mount.
+func closureOf(dir, built string) (string, error) {
+	all, err := query(dir, "--requisites", built)
+	if err != nil {
+		return "", err
+	}
+	// What the output refers to can't refer to the output, but itself.
+	direct, err := query(dir, "--references", built)
+	if err != nil {
+		return "", err
+	}
+	own := built + "\n"
+	if !strings.Contains(direct, own) {
+		all = strings.Replace(all, own, "", 1)
+	}
+	return all, nil
+}
+
+func query(dir, what, path string) (string, error) {
+	var out, complaints bytes.Buffer
+	if err := command(context.Background(), dir, []string{"nix-store", "--query", what, path}, &out, &complaints); err != nil {
+		return "", fmt.Errorf("ask for the %s of %s: %w: %s", strings.TrimLeft(what, "-"), path, err, bytes.TrimSpace(complaints.Bytes()))
+	}
+	return out.String(), nil
 }

@@ -28,9 +28,13 @@ const flake = `{
       inherit name; system = "x86_64-linux"; builder = "/bin/sh"; PATH = "/usr/bin:/bin";
       args = [ "-euc" script ]; nonce = "%s";
     };
-  in {
     good = sh "good" "echo building good; mkdir -p $out/bin; echo hi > $out/bin/hi";
+  in {
+    inherit good;
     bad = sh "bad" "echo about to fail; exit 3";
+    selfish = sh "selfish" "mkdir $out; echo $out > $out/me";
+    needy = builtins.derivation { name = "needy"; system = "x86_64-linux"; builder = "/bin/sh"; PATH = "/usr/bin:/bin";
+      args = [ "-euc" "mkdir $out; echo $good > $out/need" ]; inherit good; };
     slow = sh "slow" "echo begun; sleep 60; touch $out";
     slowish = sh "slowish" "echo begun; sleep 1; mkdir $out";
     badmanifest = sh "badmanifest" "mkdir -p $out/share/pikaci; echo '{\"schema_version\": 9}' > $out/share/pikaci/payload-manifest.json";
@@ -126,11 +130,27 @@ func TestABuildIsLinkedHeldAndDescribed(t *testing.T) {
 		t.Errorf("root leads to %q", root)
 	}
 	closure, _ := os.ReadFile(payload.ClosurePath(link))
-	if !strings.Contains(string(closure), ready[0].StorePath+"\n") {
-		t.Errorf("closure: %q", closure)
+	if len(closure) > 0 {
+		t.Errorf("closure of an output that needs nothing: %q", closure)
 	}
 	if !strings.Contains(l.String(), "building good") {
 		t.Errorf("log: %s", l)
+	}
+}
+
+func TestAClosureNamesTheOutputItselfOnlyWhereSomethingRefersToIt(t *testing.T) {
+	for attr, lines := range map[string]int{"selfish": 1, "needy": 1} {
+		b := newBench(t)
+		task, l := b.task("n", attr)
+		out, err := nix.New(nix.Options{Settings: settings}).Execute(t.Context(), task)
+		if err != nil || out.Verdict != event.Passed {
+			t.Fatalf("%+v, %v\n%s", out, err, l)
+		}
+		closure, _ := os.ReadFile(payload.ClosurePath(filepath.Join(b.run.Dir, "jobs/job-n/staged-linux-rust/r")))
+		self := strings.Contains(string(closure), b.ready()[0].StorePath+"\n")
+		if strings.Count(string(closure), "\n") != lines || self != (attr == "selfish") {
+			t.Errorf("%s: %q", attr, closure)
+		}
 	}
 }
 

@@ -140,5 +140,6 @@ func Mounts(s plan.StagedPreparedPayload, output string, m *event.Manifest) ([]M
 }
 
 // ClosurePath is the file beside a payload's link that lists the store paths
-// which the output needs to run, one a line, itself included.
+// which must be at their own places for the output to run, one a line: its
+// references, theirs, and itself where anything in it refers to it.
 func ClosurePath(link string) string { return link + ".closure" }

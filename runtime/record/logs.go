@@ -77,6 +77,7 @@ type Log struct {
 	left    int64
 	dropped int64
 	err     error
+	closed  bool
 	watch   func([]byte)
 	// unshown keeps the present chunk from those who watch.
 	unshown bool
@@ -92,7 +93,8 @@ func (u unshown) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Write takes a chunk; it always takes all of it.
+// Write takes a chunk; it always takes all of it. After Close, when a run that
+// was abandoned still has writers, it goes nowhere.
 func (l *Log) Write(p []byte) (int, error) {
 	l.write(p, false)
 	return len(p), nil
@@ -101,6 +103,9 @@ func (l *Log) Write(p []byte) (int, error) {
 func (l *Log) write(p []byte, unshown bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
 	l.unshown = unshown
 	l.mask.write(p)
 }
@@ -124,10 +129,14 @@ func (l *Log) keep(p []byte) {
 }
 
 // Close writes what the mask holds back and closes the file. It returns how
-// many bytes were over the limit.
+// many bytes were over the limit; a second time, nothing.
 func (l *Log) Close() (dropped int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return 0, nil
+	}
+	l.closed = true
 	l.mask.flush()
 	return l.dropped, errors.Join(l.err, l.file.Close())
 }
