@@ -132,4 +132,5 @@ var rules = []rule{
 	// Tests only.
 	{pkg: "lanes", tests: []string{"compiler", "schema", "schema/plan"}},
 	{pkg: "internal/archtest"},
+	{pkg: "internal/doctest", tests: []string{"runtime/event", "runtime/record", "schema/plan", "schema/runner"}},
 }
