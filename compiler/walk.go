@@ -54,17 +54,31 @@ func (s *source) walk(p *places) Diagnostics {
 	}
 	user := ctx.BuildInstance(inst)
 	w := &walker{p: p}
-	if err := user.Validate(cue.Final()); err != nil {
-		w.out = append(w.out, fromCUE(p, s.shown, errors.Errors(err))...)
-	}
 	w.value([]string{"lanes"}, user.LookupPath(cue.ParsePath("lanes")), want.LookupPath(cue.ParsePath("#Lanes")), "lanes by id")
 	if p.has("roles") {
 		w.value([]string{"roles"}, user.LookupPath(cue.ParsePath("roles")), want.LookupPath(cue.ParsePath("#Roles")), "a list of roles")
+	}
+	if err := user.Validate(cue.Final()); err != nil {
+		w.conflicts(fromCUE(p, s.shown, errors.Errors(err)))
 	}
 	if len(w.out) == 0 {
 		w.out = w.derived
 	}
 	return sorted(w.out)
+}
+
+// conflicts adds what the lane files get wrong without the schema, for fields
+// of which nothing was said yet.
+func (w *walker) conflicts(found Diagnostics) {
+	told := map[string]bool{}
+	for _, d := range w.out {
+		told[d.Path] = true
+	}
+	for _, d := range found {
+		if !told[d.Path] {
+			w.out = append(w.out, d)
+		}
+	}
 }
 
 // buildSchema compiles the embedded schema by itself.
@@ -151,7 +165,7 @@ func (w *walker) scalar(path []string, user, want cue.Value, words string) {
 				Message: fmt.Sprintf("%s has no value: it is made from a field that has none", name(path))})
 			return
 		}
-		w.fail(w.p.at(path...), path, "", "%s has no value: want %s", name(path), words)
+		w.fail(w.p.at(path...), path, "", "%s has no definite value: want %s", name(path), words)
 		return
 	}
 	if user.Unify(want).Validate(cue.Concrete(true)) != nil {
@@ -193,24 +207,11 @@ func (w *walker) list(path []string, user, want cue.Value, words string) {
 }
 
 func (w *walker) fields(path []string, user, want cue.Value, words string) {
-	known := map[string]cue.Value{}
-	var names, required []string
-	it, err := want.Fields(cue.Optional(true))
-	if err != nil {
-		return
-	}
-	for it.Next() {
-		n := it.Selector().Unquoted()
-		known[n] = it.Value()
-		names = append(names, n)
-		if it.Selector().ConstraintType() == cue.RequiredConstraint {
-			required = append(required, n)
-		}
-	}
+	known := knownFields(want)
+	// A required field that was mistyped is one mistake, not two.
 	mine := map[string]bool{}
-	var mistyped []string
 	// With hidden fields: Fields then takes a struct that holds an error.
-	it, err = user.Fields(cue.Hidden(true))
+	it, err := user.Fields(cue.Hidden(true))
 	if err != nil {
 		return
 	}
@@ -221,7 +222,7 @@ func (w *walker) fields(path []string, user, want cue.Value, words string) {
 		n := it.Selector().Unquoted()
 		mine[n] = true
 		at := append(slices.Clip(path), n)
-		if field, ok := known[n]; ok {
+		if field, ok := known.values[n]; ok {
 			w.value(at, it.Value(), field, wanted(field))
 			continue
 		}
@@ -229,20 +230,44 @@ func (w *walker) fields(path []string, user, want cue.Value, words string) {
 		switch {
 		case pattern.Exists():
 			w.value(at, it.Value(), pattern, said(want, "each", words))
-		case len(names) == 0:
+		case len(known.names) == 0:
 			w.fail(w.p.label(at...), at, "", "%q can't be a name in %s: want %s", n, name(path), said(want, "name", words))
 		default:
-			near := nearest(n, names)
-			mistyped = append(mistyped, near)
-			w.fail(w.p.label(at...), at, cmp.Or(didYouMean(near), "known fields: "+strings.Join(names, ", ")),
+			near := nearest(n, known.names)
+			mine[near] = true
+			w.fail(w.p.label(at...), at, cmp.Or(didYouMean(near), "known fields: "+strings.Join(known.names, ", ")),
 				"unknown field %s in %s", n, container(path))
 		}
 	}
-	for _, n := range required {
-		if !mine[n] && !slices.Contains(mistyped, n) {
-			w.missing(path, user, n, wanted(known[n]))
+	for _, n := range known.required {
+		if !mine[n] {
+			w.missing(path, user, n, wanted(known.values[n]))
 		}
 	}
+}
+
+// known are the fields that a struct of the schema names, in its order; none
+// where it has a pattern alone.
+type known struct {
+	values          map[string]cue.Value
+	names, required []string
+}
+
+func knownFields(want cue.Value) known {
+	k := known{values: map[string]cue.Value{}}
+	it, err := want.Fields(cue.Optional(true))
+	if err != nil {
+		return k
+	}
+	for it.Next() {
+		n := it.Selector().Unquoted()
+		k.values[n] = it.Value()
+		k.names = append(k.names, n)
+		if it.Selector().ConstraintType() == cue.RequiredConstraint {
+			k.required = append(k.required, n)
+		}
+	}
+	return k
 }
 
 // missing is a required field that is not there: the place is that of the lane

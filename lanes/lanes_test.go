@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -152,40 +153,42 @@ func checkLane(t *testing.T, c *compiler.Catalogue, f *facts, want factLane) {
 	if len(p.Jobs) != len(want.Jobs) {
 		t.Fatalf("%d jobs, want %d", len(p.Jobs), len(want.Jobs))
 	}
-	for i, j := range p.Jobs {
-		w := want.Jobs[i]
-		if j.ID != w.ID || j.TimeoutSecs != w.TimeoutSecs || j.WritableWorkspace != w.WritableWorkspace || (j.User == 0) != w.RunAsRoot {
-			t.Errorf("job %+v, want %+v", j, w)
+	for i := range p.Jobs {
+		checkJob(t, p, &p.Jobs[i], f, want, want.Jobs[i])
+	}
+}
+
+func checkJob(t *testing.T, p *plan.Plan, j *plan.Job, f *facts, want factLane, w factJob) {
+	t.Helper()
+	if j.ID != w.ID || j.TimeoutSecs != w.TimeoutSecs || j.WritableWorkspace != w.WritableWorkspace || (j.User == 0) != w.RunAsRoot {
+		t.Errorf("job %+v, want %+v", j, w)
+	}
+	wantIncus := plan.Incus{Image: "pikaci/dev", InstanceType: plan.VirtualMachine, CPUs: 2, Memory: "4096MiB",
+		Profiles: []string{"default", "pika-agent-dev"}, Network: "none"}
+	if !reflect.DeepEqual(j.Incus, &wantIncus) {
+		t.Errorf("job %s in %+v", j.ID, j.Incus)
+	}
+	if got := command(p, j.ID); !slices.Equal(got, []string{w.Command}) {
+		t.Errorf("job %s runs %q, want %q", j.ID, got, w.Command)
+	}
+	for n, s := range j.StagedPayloads {
+		r := f.Roles[n]
+		wantSpec := plan.StagedPreparedPayload{
+			PrepareNodeID:      "prepare-" + want.SharedPrepareNodePrefix + "-" + r.PrepareNodeSuffix,
+			Installable:        "path:snapshot#" + want.Payloads[r.Role],
+			OutputName:         want.Payloads[r.Role],
+			LocalMountPath:     "jobs/" + j.ID + "/staged-linux-rust/" + r.MountDirName,
+			DevicePrefix:       r.DevicePrefix,
+			PrepareDescription: r.PrepareDescription + " for " + want.SharedPrepareDescription,
+			Role:               r.Role,
+			GuestMountPath:     r.GuestMountPath,
 		}
-		wantIncus := plan.Incus{Image: "pikaci/dev", InstanceType: plan.VirtualMachine, CPUs: 2, Memory: "4096MiB",
-			Profiles: []string{"default", "pika-agent-dev"}, Network: "none"}
-		if j.Incus == nil || j.Incus.Image != wantIncus.Image || j.Incus.InstanceType != wantIncus.InstanceType ||
-			j.Incus.CPUs != wantIncus.CPUs || j.Incus.Memory != wantIncus.Memory || j.Incus.Network != wantIncus.Network ||
-			!slices.Equal(j.Incus.Profiles, wantIncus.Profiles) {
-			t.Errorf("job %s in %+v", j.ID, j.Incus)
+		if s != wantSpec {
+			t.Errorf("payload %+v\nwant %+v", s, wantSpec)
 		}
-		if got := command(p, j.ID); !slices.Equal(got, []string{w.Command}) {
-			t.Errorf("job %s runs %q, want %q", j.ID, got, w.Command)
-		}
-		for n, s := range j.StagedPayloads {
-			r := f.Roles[n]
-			wantSpec := plan.StagedPreparedPayload{
-				PrepareNodeID:      "prepare-" + want.SharedPrepareNodePrefix + "-" + r.PrepareNodeSuffix,
-				Installable:        "path:snapshot#" + want.Payloads[r.Role],
-				OutputName:         want.Payloads[r.Role],
-				LocalMountPath:     "jobs/" + j.ID + "/staged-linux-rust/" + r.MountDirName,
-				DevicePrefix:       r.DevicePrefix,
-				PrepareDescription: r.PrepareDescription + " for " + want.SharedPrepareDescription,
-				Role:               r.Role,
-				GuestMountPath:     r.GuestMountPath,
-			}
-			if s != wantSpec {
-				t.Errorf("payload %+v\nwant %+v", s, wantSpec)
-			}
-		}
-		if len(j.StagedPayloads) != 2 {
-			t.Errorf("job %s has %d payloads", j.ID, len(j.StagedPayloads))
-		}
+	}
+	if len(j.StagedPayloads) != 2 {
+		t.Errorf("job %s has %d payloads", j.ID, len(j.StagedPayloads))
 	}
 }
 
@@ -277,16 +280,60 @@ func TestStockVet(t *testing.T) {
 	cue(t, "vet", "-c", ".")
 }
 
+// TestStockVetCatches checks that stock cue refuses the mistakes that the
+// schema rules out, and that the compiler refuses them too.
+func TestStockVetCatches(t *testing.T) {
+	tool := strings.TrimSpace(string(run(t, exec.Command("go", "tool", "-n", "cuelang.org/go/cmd/cue"))))
+	repository, err := filepath.Abs("..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const good = "package lanes\n\nlanes: x: {title: \"x\", description: \"d\", jobs: x: {description: \"d\", command: [\"true\"]}}\n"
+	for name, bad := range map[string]string{
+		"":                       good,
+		"unknown field":          good + "lanes: x: titel: \"x\"\n",
+		"wrong type":             good + "lanes: x: paths: \"x\"\n",
+		"wrong enum":             good + "lanes: x: trigger: \"weekly\"\n",
+		"missing field":          "package lanes\n\nlanes: x: title: \"x\"\n",
+		"out of bounds":          good + "lanes: x: jobs: x: timeout_secs: 0\n",
+		"role without an output": good + "lanes: x: payloads: [{role: \"workspace-deps\"}]\n",
+		"bad id":                 strings.Replace(good, "lanes: x", "lanes: \"x y\"", 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			for _, dir := range []string{"lanes", "schema", "cue.mod"} {
+				copyCUE(t, filepath.Join(repository, dir), filepath.Join(root, dir))
+			}
+			if err := os.WriteFile(filepath.Join(root, "lanes", "x.cue"), []byte(bad), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(tool, "vet", "-c", "./lanes")
+			cmd.Dir, cmd.Env = root, append(os.Environ(), "CUE_REGISTRY=none")
+			if err := cmd.Run(); (err == nil) != (name == "") {
+				t.Errorf("cue vet: %v", err)
+			}
+			if _, err := compiler.Load(filepath.Join(root, "lanes")); (err == nil) != (name == "") {
+				t.Errorf("compiler: %v", err)
+			}
+		})
+	}
+}
+
 // cue runs the stock tool of the version that go.mod names.
 func cue(t *testing.T, args ...string) []byte {
 	t.Helper()
 	cmd := exec.Command("go", append([]string{"tool", "cuelang.org/go/cmd/cue"}, args...)...)
 	cmd.Env = append(os.Environ(), "CUE_REGISTRY=none")
+	return run(t, cmd)
+}
+
+func run(t *testing.T, cmd *exec.Cmd) []byte {
+	t.Helper()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("cue %s: %v\n%s", strings.Join(args, " "), err, &stderr)
+		t.Fatalf("%v: %v\n%s", cmd.Args, err, &stderr)
 	}
 	return out
 }

@@ -23,6 +23,9 @@ func (r *run) releaseIfOver(j *jobRun, hasSlot bool) {
 		if hasSlot {
 			r.busy[classCommand]--
 		}
+		if over {
+			delete(r.housed, j.Job.ID)
+		}
 		return
 	}
 	if !hasSlot {

@@ -21,7 +21,9 @@ type run struct {
 	byID    map[string]*jobRun
 	started time.Time
 
-	busy     [classes]int
+	busy [classes]int
+	// housed are the jobs that have an instance, or one under way, by id.
+	housed   map[string]bool
 	workers  int
 	messages chan message
 	// roots names for each skipped node the node whose end made it so.
@@ -103,9 +105,8 @@ func (r *run) openJob(j *jobRun) error {
 
 // startReady starts what is ready, as far as there are slots.
 func (r *run) startReady(ctx context.Context) {
-	limits := [classes]int{classBuild: r.Parallel, classInstance: r.Parallel + 1, classCommand: r.Parallel}
 	for c := range classes {
-		for r.busy[c] < limits[c] {
+		for r.hasSlot(c) {
 			n := r.states.next(c)
 			if n == nil {
 				break
@@ -115,8 +116,23 @@ func (r *run) startReady(ctx context.Context) {
 	}
 }
 
+// hasSlot reports whether one more node of the class may start. Instances are
+// made one ahead of those that commands run in: the next command finds its own
+// ready, and a plan of a hundred jobs does not fill the pool with instances
+// that wait. What others need comes first (its remaining path is longer), so
+// jobs that wait can't keep the job that they wait for from an instance.
+func (r *run) hasSlot(c class) bool {
+	if c == classInstance {
+		return len(r.housed) <= r.Parallel
+	}
+	return r.busy[c] < r.Parallel
+}
+
 func (r *run) start(ctx context.Context, n *plan.Node) {
 	r.states.start(n)
+	if n.IncusInstance != nil {
+		r.housed[n.IncusInstance.Job] = true
+	}
 	r.busy[classOf(n)]++
 	r.workers++
 	t := Task{Node: n, Attempt: 1, Run: &r.Run, Emit: r.emit}
@@ -215,6 +231,7 @@ func (r *run) take(m message) {
 	r.workers--
 	if m.released != nil {
 		r.busy[classCommand]--
+		delete(r.housed, m.released.Job.ID)
 		m.released.releasing = false
 		return
 	}

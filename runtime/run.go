@@ -200,7 +200,7 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 	r := &run{
 		Config: c, cancel: cancel,
 		leases: make(map[string]event.Lease), byID: make(map[string]*jobRun),
-		roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
+		housed: make(map[string]bool), roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
 		messages: make(chan message),
 	}
 	contexts := Contexts(c.Plan, &c.Run, c.Job, c.Secrets, c.Limits)

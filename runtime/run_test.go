@@ -26,6 +26,7 @@ type world struct {
 	running  map[string]int
 	peak     int
 	made     map[string]bool // instances that are there
+	most     int             // instances that were there at one time
 	brokenAt int             // journal fails from this event on; 0: never
 }
 
@@ -75,6 +76,13 @@ func (w *world) set(name string, there bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.made[name] = there
+	n := 0
+	for _, there := range w.made {
+		if there {
+			n++
+		}
+	}
+	w.most = max(w.most, n)
 }
 
 func (w *world) Release(ctx context.Context, l event.Lease) error {
@@ -379,6 +387,9 @@ func TestAnyRun(t *testing.T) {
 			s, _ = runtime.Run(ctx, c)
 		})
 		w.holds(rt, p, s, jobs)
+		if w.most > c.Parallel+1 {
+			rt.Fatalf("%d instances at one time, %d commands", w.most, c.Parallel)
+		}
 	})
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -88,6 +89,9 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 }
 
 func runCompile(ctx context.Context, s *session, f *compileFlags, args []string) error {
+	// A compile is over before its garbage is worth collecting: less often
+	// saves a tenth of its time and costs hardly any memory.
+	debug.SetGCPercent(400)
 	args = f.fileOfCheck(args)
 	if err := f.validate(args); err != nil {
 		return err

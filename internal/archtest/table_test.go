@@ -111,6 +111,7 @@ var rules = []rule{
 		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sys"},
 		tests: []string{"runtime/nix", "runtime/runtimetest"},
 	},
+	{pkg: "runtime/incus/internal/...", third: []string{"github.com/lxc/incus"}},
 	{
 		pkg:   "runtime/host",
 		ours:  []string{"runtime", "runtime/artifact", "runtime/event", "runtime/process", "runtime/snapshot", "schema/plan"},

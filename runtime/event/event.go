@@ -283,4 +283,7 @@ type Log struct {
 	Job    string `json:"job"`
 	Stream Stream `json:"stream"`
 	Line   string `json:"line"`
+	// Missed is set in place of a line: so many bytes of the log were not
+	// shown here, because whoever watches was too slow.
+	Missed int64 `json:"missed,omitempty"`
 }

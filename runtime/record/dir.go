@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -53,7 +54,10 @@ func Create(stateRoot, id string) (*Dir, error) {
 		}
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
-	return d, os.Mkdir(d.file("jobs"), 0o755)
+	if err := os.Mkdir(d.file("jobs"), 0o755); err != nil {
+		return nil, fmt.Errorf("make the run directory: %w", err)
+	}
+	return d, nil
 }
 
 func (d *Dir) file(name ...string) string {
@@ -111,7 +115,7 @@ func (d *Dir) Write(name string, b []byte) error {
 }
 
 // WriteFile replaces the file at path by b, whole or not at all: under a
-// temporary name in the same folder, synced, then renamed.
+// temporary name in the same folder, synced, renamed, and the folder synced.
 func WriteFile(path string, b []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -130,6 +134,20 @@ func WriteFile(path string, b []byte) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
+		return err
 	}
-	return err
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir puts the names in a folder on disk.
+func syncDir(path string) error {
+	d, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) { // a file system that has no such thing
+		err = nil
+	}
+	return errors.Join(err, d.Close())
 }

@@ -216,16 +216,21 @@ func (f *Fold) node(id string) *NodeRecord {
 	return f.nodes[id]
 }
 
-// Run is the record as of the last event.
+// Run is the record as of the last event. It shares nothing with the fold that
+// a later event changes.
 func (f *Fold) Run() Run {
 	r := f.run
 	r.SchemaVersion = RunSchemaVersion
 	r.Jobs, r.Nodes = []JobRecord{}, []NodeRecord{}
 	for _, id := range f.order {
-		r.Jobs = append(r.Jobs, *f.jobs[id])
+		j := *f.jobs[id]
+		j.Phases = slices.Clone(j.Phases)
+		r.Jobs = append(r.Jobs, j)
 	}
 	for _, id := range f.nOrder {
-		r.Nodes = append(r.Nodes, *f.nodes[id])
+		n := *f.nodes[id]
+		n.Phases = slices.Clone(n.Phases)
+		r.Nodes = append(r.Nodes, n)
 	}
 	r.Leases = []event.Lease{}
 	for _, name := range slices.Sorted(maps.Keys(f.leases)) {

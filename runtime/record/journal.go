@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -33,6 +34,11 @@ func (d *Dir) OpenJournal(watch func(event.Event)) (*Journal, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the journal: %w", err)
 	}
+	// Its own syncs do not save the names that lead to it.
+	if err := errors.Join(syncDir(d.Path), syncDir(filepath.Dir(d.Path))); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("make the journal: %w", err)
+	}
 	return &Journal{file: f, watch: watch, now: time.Now}, nil
 }
 
@@ -56,6 +62,9 @@ func (j *Journal) write(e event.Event, sync bool) error {
 	b, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode an event: %w", err)
+	}
+	if len(b) > maxEvent {
+		return errLong // no reader would take it
 	}
 	n, err := j.file.Write(append(b, '\n'))
 	if err != nil {
@@ -86,33 +95,63 @@ func (j *Journal) Close() error {
 	return errors.Join(j.file.Sync(), j.file.Close())
 }
 
-// maxEvent bounds one line of a journal, in bytes.
+// maxEvent bounds one line of a journal, in bytes, without its end of line.
 const maxEvent = 16 << 20
 
+var errLong = fmt.Errorf("an event of over %d MiB", maxEvent>>20)
+
 // ReadEvents reads a journal. A last line that was cut off is left out: its
-// writer was killed. Any other line that is not an event is an error that
-// names it.
+// writer was killed. Any other line that is not the next event is an error
+// that names it.
 func ReadEvents(r io.Reader, each func(event.Event) error) error {
 	lines := bufio.NewReaderSize(r, 64<<10)
-	for n := 1; ; n++ {
+	for n := int64(1); ; n++ {
 		line, err := readLine(lines)
 		if err == io.EOF {
 			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("events.jsonl:%d: %w", n, err)
+		if err == nil && n == 1 {
+			err = checkFirst(line)
 		}
 		var e event.Event
-		if err := json.Unmarshal(line, &e); err != nil {
-			return fmt.Errorf("events.jsonl:%d: not an event: %w", n, err)
+		if err == nil {
+			e, err = decodeEvent(line, n)
 		}
-		if n == 1 && (e.JournalOpened == nil || e.JournalOpened.SchemaVersion != event.SchemaVersion) {
-			return fmt.Errorf("events.jsonl:1: want journal_opened with schema version %d", event.SchemaVersion)
+		if err != nil {
+			return fmt.Errorf("events.jsonl:%d: %w", n, err)
 		}
 		if err := each(e); err != nil {
 			return err
 		}
 	}
+}
+
+// checkFirst checks the version before all else: lines of another one may look
+// like anything.
+func checkFirst(line []byte) error {
+	var head struct {
+		Opened *struct {
+			SchemaVersion int `json:"schema_version"`
+		} `json:"journal_opened"`
+	}
+	switch err := json.Unmarshal(line, &head); {
+	case err != nil || head.Opened == nil:
+		return errors.New("not the beginning of a journal: want journal_opened")
+	case head.Opened.SchemaVersion != event.SchemaVersion:
+		return fmt.Errorf("a journal of schema version %d: this pikaci reads version %d",
+			head.Opened.SchemaVersion, event.SchemaVersion)
+	}
+	return nil
+}
+
+func decodeEvent(line []byte, seq int64) (e event.Event, err error) {
+	if err := json.Unmarshal(line, &e); err != nil {
+		return e, fmt.Errorf("not an event: %w", err)
+	}
+	if e.Seq != seq {
+		return e, fmt.Errorf("not the next event: seq is %d, want %d", e.Seq, seq)
+	}
+	return e, nil
 }
 
 // readLine gives one whole line, io.EOF at the end or at a line cut off.
@@ -121,13 +160,14 @@ func readLine(r *bufio.Reader) ([]byte, error) {
 	for {
 		part, err := r.ReadSlice('\n')
 		line = append(line, part...)
+		if len(bytes.TrimSuffix(line, []byte("\n"))) > maxEvent {
+			return nil, errLong
+		}
 		switch {
 		case err == nil:
-			return bytes.TrimSuffix(line, []byte("\n")), nil
+			return line[:len(line)-1], nil
 		case !errors.Is(err, bufio.ErrBufferFull):
 			return nil, err
-		case len(line) > maxEvent:
-			return nil, fmt.Errorf("a line of over %d MiB", maxEvent>>20)
 		}
 	}
 }

@@ -37,23 +37,32 @@ func (d *Dir) OpenLogs(job string, secrets []string, limit int64, watch func(eve
 	logs.Host, errs[0] = open(event.Host)
 	logs.Stdout, errs[1] = open(event.Stdout)
 	logs.Stderr, errs[2] = open(event.Stderr)
-	if err := errors.Join(errs[:]...); err != nil {
-		return nil, err
+	err := errors.Join(errs[:]...)
+	if err == nil {
+		return &logs, nil
 	}
-	return &logs, nil
+	for _, l := range []*Log{logs.Host, logs.Stdout, logs.Stderr} {
+		if l != nil {
+			l.file.Close()
+		}
+	}
+	return nil, err
 }
 
-// Close closes the three files. It returns the first errors of writing, and
-// tells of logs that were cut off.
+// Close closes the three files. It returns the first error of writing each,
+// and tells of logs that were cut off.
 func (l *JobLogs) Close(truncated func(event.Stream, int64)) error {
 	var errs []error
-	for s, log := range map[event.Stream]*Log{event.Host: l.Host, event.Stdout: l.Stdout, event.Stderr: l.Stderr} {
+	for _, log := range []struct {
+		stream event.Stream
+		*Log
+	}{{event.Host, l.Host}, {event.Stdout, l.Stdout}, {event.Stderr, l.Stderr}} {
 		dropped, err := log.Close()
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s.log: %w", s, err))
+			errs = append(errs, fmt.Errorf("%s.log: %w", log.stream, err))
 		}
 		if dropped > 0 {
-			truncated(s, dropped)
+			truncated(log.stream, dropped)
 		}
 	}
 	return errors.Join(errs...)
@@ -68,6 +77,7 @@ type Log struct {
 	left    int64
 	dropped int64
 	err     error
+	closed  bool
 	watch   func([]byte)
 	// unshown keeps the present chunk from those who watch.
 	unshown bool
@@ -83,7 +93,8 @@ func (u unshown) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Write takes a chunk; it always takes all of it.
+// Write takes a chunk; it always takes all of it. After Close, when a run that
+// was abandoned still has writers, it goes nowhere.
 func (l *Log) Write(p []byte) (int, error) {
 	l.write(p, false)
 	return len(p), nil
@@ -92,6 +103,9 @@ func (l *Log) Write(p []byte) (int, error) {
 func (l *Log) write(p []byte, unshown bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return
+	}
 	l.unshown = unshown
 	l.mask.write(p)
 }
@@ -115,10 +129,14 @@ func (l *Log) keep(p []byte) {
 }
 
 // Close writes what the mask holds back and closes the file. It returns how
-// many bytes were over the limit.
+// many bytes were over the limit; a second time, nothing.
 func (l *Log) Close() (dropped int64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.closed {
+		return 0, nil
+	}
+	l.closed = true
 	l.mask.flush()
 	return l.dropped, errors.Join(l.err, l.file.Close())
 }

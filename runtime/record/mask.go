@@ -6,12 +6,20 @@ import (
 	"strings"
 )
 
-// mask replaces secrets in a stream, also those split over writes. It holds
-// back only as much as may still become a secret.
+// mask replaces secrets in a stream, also those split over writes: every byte
+// that any secret covers goes, so that of two that overlap no end is left, and
+// each run of such bytes becomes three stars. It holds back only as much as may
+// still become a secret.
 type mask struct {
-	secrets [][]byte // longest first
-	held    []byte
+	secrets [][]byte
 	out     func([]byte)
+	// held are the last bytes of the stream; the first done of them are
+	// covered for certain and put out already.
+	held []byte
+	done int
+	// hidden says that the last byte that was put out was a secret's.
+	hidden bool
+	spans  []span // of covered, kept for the next call
 }
 
 // minLine is the length from which a single line of a secret is masked, too:
@@ -39,12 +47,7 @@ func newMask(secrets []string, out func([]byte)) *mask {
 			}
 		}
 	}
-	slices.SortFunc(m.secrets, func(a, b []byte) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return bytes.Compare(a, b)
-	})
+	slices.SortFunc(m.secrets, bytes.Compare)
 	m.secrets = slices.CompactFunc(m.secrets, bytes.Equal)
 	return m
 }
@@ -54,45 +57,68 @@ func (m *mask) write(p []byte) {
 		m.out(p)
 		return
 	}
-	m.held = slices.Clone(m.pass(append(m.held, p...), false))
+	b := p
+	if len(m.held) > 0 {
+		m.held = append(m.held, p...)
+		b = m.held
+	}
+	// What may still become a secret is looked at again with the next write.
+	keep := m.mayBegin(b)
+	to := m.pass(b, len(b)-keep)
+	m.held = append(m.held[:0], b[len(b)-keep:]...)
+	m.done = to - (len(b) - keep)
 }
 
 // flush writes what is held back: the stream is over.
 func (m *mask) flush() {
-	m.pass(m.held, true)
-	m.held = nil
+	m.pass(m.held, len(m.held))
+	m.held, m.done = nil, 0
 }
 
-// pass puts out b masked and returns its end that must be held back; none
-// where b is final.
-func (m *mask) pass(b []byte, final bool) []byte {
-	for {
-		keep := 0
-		if !final {
-			keep = m.mayBegin(b)
+// pass puts out b masked, from what is done already to what is decided: up to
+// end, and on as far as secrets that are whole cover it. It returns how far.
+func (m *mask) pass(b []byte, end int) int {
+	at := m.done
+	for _, s := range m.covered(b) {
+		if s.from > max(at, end) {
+			break
 		}
-		at, length := m.first(b)
-		// One that began earlier, or here and longer, may still become whole.
-		if at < 0 || keep > 0 && len(b)-keep <= at {
-			m.out(b[:len(b)-keep])
-			return b[len(b)-keep:]
+		if s.from > at {
+			m.out(b[at:s.from])
+			m.hidden = false
 		}
-		m.out(b[:at])
-		m.out(stars)
-		b = b[at+length:]
+		if s.to > at && !m.hidden {
+			m.out(stars)
+			m.hidden = true
+		}
+		at = max(at, s.to)
 	}
+	if at < end {
+		m.out(b[at:end])
+		m.hidden = false
+		at = end
+	}
+	return at
 }
 
-// first is the place and length of the first secret in b, the longest of those
-// that begin there; -1 if there is none.
-func (m *mask) first(b []byte) (at, length int) {
-	at = -1
+// span is a stretch of bytes.
+type span struct{ from, to int }
+
+// covered are the places of all secrets in b, by where they begin.
+func (m *mask) covered(b []byte) []span {
+	m.spans = m.spans[:0]
 	for _, s := range m.secrets {
-		if i := bytes.Index(b, s); i >= 0 && (at < 0 || i < at) {
-			at, length = i, len(s)
+		for at := 0; ; at++ {
+			i := bytes.Index(b[at:], s)
+			if i < 0 {
+				break
+			}
+			at += i
+			m.spans = append(m.spans, span{at, at + len(s)})
 		}
 	}
-	return at, length
+	slices.SortFunc(m.spans, func(a, b span) int { return a.from - b.from })
+	return m.spans
 }
 
 // mayBegin is the length of the longest end of b that begins a secret without
@@ -100,9 +126,14 @@ func (m *mask) first(b []byte) (at, length int) {
 func (m *mask) mayBegin(b []byte) int {
 	longest := 0
 	for _, s := range m.secrets {
-		for n := min(len(s)-1, len(b)); n > longest; n-- {
-			if bytes.HasSuffix(b, s[:n]) {
-				longest = n
+		for at := max(0, len(b)-len(s)+1); len(b)-at > longest; at++ {
+			i := bytes.IndexByte(b[at:], s[0])
+			if i < 0 {
+				break
+			}
+			at += i
+			if bytes.HasPrefix(s, b[at:]) {
+				longest = max(longest, len(b)-at)
 				break
 			}
 		}

@@ -27,30 +27,58 @@ type Human struct {
 // NewHuman writes to w.
 func NewHuman(w io.Writer) *Human {
 	h := &Human{w: w}
-	h.lines = lines{open: map[lineKey][]byte{}, each: h.logLine}
+	h.lines = lines{open: map[log][]byte{}, each: h.logLine}
 	return h
 }
 
-func (h *Human) say(format string, args ...any) {
+// say writes one line, whatever the values hold.
+func (h *Human) say(format string, args ...any) { h.print(oneLine(fmt.Sprintf(format, args...))) }
+
+func (h *Human) print(line string) {
 	if h.err == nil {
-		_, h.err = fmt.Fprintf(h.w, format+"\n", args...)
+		_, h.err = io.WriteString(h.w, line+"\n")
 	}
 }
 
 func (h *Human) logLine(job string, s event.Stream, line string) error {
-	bar := map[event.Stream]string{event.Stdout: "│", event.Stderr: "┊", event.Host: "·"}[s]
-	h.say("%s %s %s", job, bar, line)
+	h.print(job + " " + bar(s) + " " + line)
 	return h.err
+}
+
+func bar(s event.Stream) string {
+	switch s {
+	case event.Stdout:
+		return "│"
+	case event.Stderr:
+		return "┊"
+	}
+	return "·"
 }
 
 // Output shows the lines that a chunk ends.
 func (h *Human) Output(job string, s event.Stream, p []byte) error { return h.lines.write(job, s, p) }
 
-// Close does nothing: the last event was the end.
-func (h *Human) Close() error { return h.err }
+// Missed says in the log's place how much of it is not shown.
+func (h *Human) Missed(job string, s event.Stream, n int64) error {
+	if err := h.lines.flush(func(k log) bool { return k == log{job, s} }); err != nil {
+		return err
+	}
+	return h.logLine(job, s, fmt.Sprintf("… %s not shown, see %s.log", size(n), s))
+}
+
+// Close shows the lines that have no end.
+func (h *Human) Close() error {
+	if h.err != nil {
+		return h.err
+	}
+	return h.lines.flush(everyLog)
+}
 
 // Event shows the events that a person waits for.
 func (h *Human) Event(e event.Event) error {
+	if err := h.lines.flushAt(e); err != nil {
+		return err
+	}
 	switch {
 	case e.RunStarted != nil:
 		s := e.RunStarted
@@ -69,15 +97,15 @@ func (h *Human) Event(e event.Event) error {
 	case e.NodeRetried != nil:
 		h.say("again: %s: attempt %d %s", e.NodeRetried.Node, e.NodeRetried.Attempt, why(e.NodeRetried.Outcome))
 	case e.Artifact != nil && e.Artifact.Refused != "":
-		h.say("refused: artifact %q of %s: %s", clean([]byte(e.Artifact.Path)), e.Artifact.Job, e.Artifact.Refused)
+		h.say("refused: artifact %q of %s: %s", e.Artifact.Path, e.Artifact.Job, e.Artifact.Refused)
 	case e.LogTruncated != nil:
 		h.say("cut off: %s of %s: %s over the runner's ceiling", e.LogTruncated.Stream, e.LogTruncated.Job, size(e.LogTruncated.Bytes))
 	case e.Interrupted != nil:
 		h.say("stopping: %s", e.Interrupted.Reason)
 	case e.LeaseLeft != nil:
-		h.say("left behind: %s: %s\nremove it with: %s", e.LeaseLeft.Name, e.LeaseLeft.Error, e.LeaseLeft.Command)
+		h.say("left behind: %s: %s", e.LeaseLeft.Name, e.LeaseLeft.Error)
+		h.say("remove it with: %s", e.LeaseLeft.Command)
 	case e.JobFinished != nil:
-		h.lines.flush(e.JobFinished.Job)
 		h.say("%s: %s (%s)%s", e.JobFinished.Verdict, e.JobFinished.Job,
 			seconds(e.JobFinished.DurationMS), colon(why(e.JobFinished.Outcome)))
 	}
@@ -98,7 +126,7 @@ func why(o event.Outcome) string {
 		parts = append(parts, fmt.Sprintf("exit code %d", *o.ExitCode))
 	}
 	if o.Reason != "" {
-		parts = append(parts, clean([]byte(o.Reason)))
+		parts = append(parts, oneLine(o.Reason))
 	}
 	return strings.Join(parts, ": ")
 }

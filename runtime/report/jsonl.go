@@ -19,18 +19,21 @@ type JSONL struct {
 func NewJSONL(w io.Writer) *JSONL {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	return &JSONL{encoder: e, lines: lines{open: map[lineKey][]byte{},
-		each: func(job string, s event.Stream, line string) error {
-			return e.Encode(event.Event{Time: time.Now().UTC(), Log: &event.Log{Job: job, Stream: s, Line: line}})
-		}}}
+	j := &JSONL{encoder: e}
+	j.lines = lines{open: map[log][]byte{}, each: func(job string, s event.Stream, line string) error {
+		return j.log(event.Log{Job: job, Stream: s, Line: line})
+	}}
+	return j
+}
+
+func (j *JSONL) log(l event.Log) error {
+	return j.encoder.Encode(event.Event{Time: time.Now().UTC(), Log: &l})
 }
 
 // Event writes the event.
 func (j *JSONL) Event(e event.Event) error {
-	if e.JobFinished != nil {
-		if err := j.lines.flush(e.JobFinished.Job); err != nil {
-			return err
-		}
+	if err := j.lines.flushAt(e); err != nil {
+		return err
 	}
 	return j.encoder.Encode(e)
 }
@@ -38,8 +41,16 @@ func (j *JSONL) Event(e event.Event) error {
 // Output writes the lines that a chunk ends.
 func (j *JSONL) Output(job string, s event.Stream, p []byte) error { return j.lines.write(job, s, p) }
 
-// Close does nothing: the last event was the end.
-func (j *JSONL) Close() error { return nil }
+// Missed writes a log event without a line.
+func (j *JSONL) Missed(job string, s event.Stream, n int64) error {
+	if err := j.lines.flush(func(k log) bool { return k == log{job, s} }); err != nil {
+		return err
+	}
+	return j.log(event.Log{Job: job, Stream: s, Missed: n})
+}
+
+// Close writes the lines that have no end.
+func (j *JSONL) Close() error { return j.lines.flush(everyLog) }
 
 // Silent reads nothing.
 type Silent struct{}
@@ -49,6 +60,9 @@ func (Silent) Event(event.Event) error { return nil }
 
 // Output does nothing.
 func (Silent) Output(string, event.Stream, []byte) error { return nil }
+
+// Missed does nothing.
+func (Silent) Missed(string, event.Stream, int64) error { return nil }
 
 // Close does nothing.
 func (Silent) Close() error { return nil }

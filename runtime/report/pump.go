@@ -1,6 +1,8 @@
 package report
 
 import (
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/sledtools/pikaci/runtime/event"
@@ -14,6 +16,9 @@ type Reader interface {
 	// Output takes a chunk of a job's log, cut anywhere; p is only valid
 	// until it returns.
 	Output(job string, s event.Stream, p []byte) error
+	// Missed says that n bytes of a job's log, between the chunks before and
+	// after, were dropped because the reader was too slow.
+	Missed(job string, s event.Stream, n int64) error
 	// Close takes the end of everything.
 	Close() error
 }
@@ -27,7 +32,8 @@ type Pump struct {
 	wake   *sync.Cond
 	queue  []item
 	bytes  int
-	missed map[string]int64
+	missed map[log]int64
+	// closed takes nothing more: Close was called, or the reader failed.
 	closed bool
 	done   chan struct{}
 	err    error
@@ -36,50 +42,60 @@ type Pump struct {
 // maxWaiting is how much of the logs may wait for the reader, in bytes.
 const maxWaiting = 1 << 20
 
-// item is an event, or a chunk of a log.
+// item is an event, a chunk of a log, or how much of a log was missed.
 type item struct {
 	event  *event.Event
-	job    string
-	stream event.Stream
+	log    log
 	chunk  []byte
+	missed int64
 }
 
 // NewPump starts the goroutine that feeds the reader.
 func NewPump(r Reader) *Pump {
-	p := &Pump{reader: r, missed: make(map[string]int64), done: make(chan struct{})}
+	p := &Pump{reader: r, missed: make(map[log]int64), done: make(chan struct{})}
 	p.wake = sync.NewCond(&p.mu)
 	go p.feed()
 	return p
 }
 
-// Event queues an event.
+// Event queues an event. Before the end of a job, or of the run, the reader is
+// told what it missed of the logs.
 func (p *Pump) Event(e event.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case e.JobFinished != nil:
+		p.tellMissed(func(l log) bool { return l.job == e.JobFinished.Job })
+	case e.RunFinished != nil:
+		p.tellMissed(func(log) bool { return true })
+	}
 	p.push(item{event: &e})
 }
 
 // Output queues a copy of a chunk, or drops it where too much waits.
 func (p *Pump) Output(job string, s event.Stream, chunk []byte) {
 	p.mu.Lock()
-	full := p.bytes+len(chunk) > maxWaiting
-	if full {
-		p.missed[job] += int64(len(chunk))
+	defer p.mu.Unlock()
+	l := log{job, s}
+	if p.bytes > 0 && p.bytes+len(chunk) > maxWaiting {
+		p.missed[l] += int64(len(chunk))
+		return
 	}
-	p.mu.Unlock()
-	if !full {
-		p.push(item{job: job, stream: s, chunk: append([]byte(nil), chunk...)})
-	}
+	p.tellMissed(func(other log) bool { return other == l })
+	p.push(item{log: l, chunk: slices.Clone(chunk)})
 }
 
-// Missed is how many bytes of a job's logs were not shown.
-func (p *Pump) Missed(job string) int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.missed[job]
+// tellMissed queues what was missed of some logs.
+func (p *Pump) tellMissed(which func(log) bool) {
+	for _, l := range slices.SortedFunc(maps.Keys(p.missed), log.compare) {
+		if which(l) {
+			p.push(item{log: l, missed: p.missed[l]})
+			delete(p.missed, l)
+		}
+	}
 }
 
 func (p *Pump) push(i item) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if p.closed {
 		return
 	}
@@ -91,6 +107,7 @@ func (p *Pump) push(i item) {
 // Close feeds what is queued, closes the reader, and returns its first error.
 func (p *Pump) Close() error {
 	p.mu.Lock()
+	p.tellMissed(func(log) bool { return true })
 	p.closed = true
 	p.wake.Signal()
 	p.mu.Unlock()
@@ -122,14 +139,21 @@ func (p *Pump) feed() {
 
 // deliver gives one item to the reader; after a reader's error, to nobody.
 func (p *Pump) deliver(i item) {
-	if p.err == nil {
-		if i.event != nil {
-			p.err = p.reader.Event(*i.event)
-		} else {
-			p.err = p.reader.Output(i.job, i.stream, i.chunk)
-		}
+	if p.err != nil {
+		return
+	}
+	switch {
+	case i.event != nil:
+		p.err = p.reader.Event(*i.event)
+	case i.missed > 0:
+		p.err = p.reader.Missed(i.log.job, i.log.stream, i.missed)
+	default:
+		p.err = p.reader.Output(i.log.job, i.log.stream, i.chunk)
 	}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.bytes -= len(i.chunk)
-	p.mu.Unlock()
+	if p.err != nil {
+		p.closed, p.queue = true, nil
+	}
 }

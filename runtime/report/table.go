@@ -41,11 +41,13 @@ func Table(w io.Writer, r record.Run) error {
 // ending says builds, lanes, verdict and record.
 func ending(w io.Writer, r record.Run) error {
 	var b strings.Builder
-	b.WriteString("\n")
+	if len(r.Jobs) > 0 {
+		b.WriteString("\n")
+	}
 	for _, n := range r.Nodes {
 		for _, p := range n.Phases {
-			if p.Phase == event.Build {
-				fmt.Fprintf(&b, "%s: %s, built in %s%s\n", n.ID, n.Verdict, seconds(p.DurationMS), colon(why(n.Outcome)))
+			if p.Phase == event.Build && p.EndedAt != nil {
+				fmt.Fprintf(&b, "%s: %s, built in %s%s\n", n.ID, orDash(string(n.Verdict)), seconds(p.DurationMS), colon(why(n.Outcome)))
 			}
 		}
 	}
@@ -54,7 +56,7 @@ func ending(w io.Writer, r record.Run) error {
 			fmt.Fprintf(&b, "lane %s: %s\n", l.ID, l.Verdict)
 		}
 	}
-	fmt.Fprintf(&b, "run %s: %s in %s%s\n", r.ID, r.Verdict, seconds(r.DurationMS), colon(clean([]byte(r.Reason))))
+	fmt.Fprintf(&b, "run %s: %s in %s%s\n", r.ID, r.Verdict, seconds(r.DurationMS), colon(oneLine(r.Reason)))
 	for _, l := range r.Left {
 		fmt.Fprintf(&b, "left behind: %s; remove it with: %s\n", l.Name, l.Command)
 	}
@@ -77,12 +79,13 @@ func usedColumns(r record.Run) []event.Phase {
 	return used
 }
 
-// took is how long the phases of that name took together.
+// took is how long the phases of that name took together; those that never
+// ended say nothing.
 func took(phases []record.PhaseRecord, name event.Phase) string {
 	var ms int64
 	found := false
 	for _, p := range phases {
-		if p.Phase == name {
+		if p.Phase == name && p.EndedAt != nil {
 			ms += p.DurationMS
 			found = true
 		}
