@@ -93,7 +93,8 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil && summary.ExitCode == runtime.ExitPassed {
 		return err
 	}
-	if err != nil {
+	// That which the end of the run says already is not said again.
+	if err != nil && (err.Error() != summary.Reason || hintOf(err) != "") {
 		s.failed(err, hintOf(err))
 	}
 	return verdict(summary.ExitCode)
@@ -126,14 +127,15 @@ func (x *execution) makeDir() (*record.Dir, error) {
 	return dir, dir.WritePlan(x.plan)
 }
 
+// reader is who watches the run; nobody where only the record is asked for.
 func (x *execution) reader(s *session) report.Reader {
 	switch x.flags.output {
 	case "jsonl":
 		return report.NewJSONL(s.stdout)
-	case "json":
-		return report.Silent{}
+	case "human":
+		return report.NewHuman(s.stderr)
 	}
-	return report.NewHuman(s.stderr)
+	return nil
 }
 
 // printEnd prints what was asked for: the table, or the record. With jsonl all
@@ -156,7 +158,8 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
-		Abandon: abandon,
+		AllowEmpty: x.flags.allowEmpty,
+		Abandon:    abandon,
 	}
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser = e.guests, e.guests, e.guests
@@ -202,13 +205,19 @@ func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []strin
 }
 
 func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir) (event.SnapshotTaken, error) {
+	var taken event.SnapshotTaken
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
+	}()
 	r, err := snapshot.Take(ctx, x.source, filepath.Join(dir.Path, "snapshot"),
 		snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
+	<-asked
 	if err != nil {
 		return event.SnapshotTaken{}, err
 	}
-	taken := event.SnapshotTaken{ContentHash: r.ContentHash, Files: r.Files, Bytes: r.Bytes}
-	taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
+	taken.ContentHash, taken.Files, taken.Bytes = r.ContentHash, r.Files, r.Bytes
 	return taken, dir.WriteSnapshot(x.source, taken)
 }
 

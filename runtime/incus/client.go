@@ -179,7 +179,7 @@ const devImage = "pikaci/dev"
 // missing is an error for something that the project does not have; other says
 // what to do beside looking at the list.
 func (x *Executor) missing(kind, name, list, other string, err error) error {
-	if !api.StatusErrorCheck(err, http.StatusNotFound) {
+	if !isNotFound(err) {
 		return &Error{What: fmt.Sprintf("ask Incus for %s %q", kind, name), Err: err}
 	}
 	what := fmt.Sprintf("Incus has no %s %q", kind, name)
@@ -188,19 +188,6 @@ func (x *Executor) missing(kind, name, list, other string, err error) error {
 		list += " --project " + x.options.Project
 	}
 	return &Error{What: what, Do: list + " shows what is there; " + other}
-}
-
-// wait waits for an operation. The server goes on with one that is not waited
-// for any more: what it makes is found by its mark and taken back.
-func wait(ctx context.Context, op incus.Operation) error {
-	done := make(chan error, 1)
-	go func() { done <- op.Wait() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // timeoutOf is the job's time as a duration.

@@ -16,6 +16,9 @@ var columns = []event.Phase{event.Create, event.Start, event.Workspace, event.Co
 // Table writes the end of a run: every job, its verdict, why, how long each
 // phase took, then the lanes, then where the record is.
 func Table(w io.Writer, r record.Run) error {
+	if r.PrepareOnly {
+		r.Jobs = nil // none has a verdict
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	shown := usedColumns(r)
 	if len(r.Jobs) > 0 {

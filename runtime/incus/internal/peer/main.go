@@ -1,0 +1,131 @@
+// Command peer is what scripts/bench holds pikaci against.
+//
+//	peer loop SOURCE NAME...     one container by the bare API calls: create with
+//	                             a mount of SOURCE at /peer/NAME each, start,
+//	                             exec true, stop, delete
+//	peer count PROGRAM ARG...    run a program against a counting proxy of the
+//	                             Incus socket; {socket} in an ARG is its place
+//	peer memory PROGRAM ARG...   run a program and print its peak memory, in KiB
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	incus "github.com/lxc/incus/v6/client"
+	"github.com/lxc/incus/v6/shared/api"
+)
+
+func main() {
+	var err error
+	switch {
+	case len(os.Args) > 2 && os.Args[1] == "loop":
+		err = loop(os.Args[2], os.Args[3:])
+	case len(os.Args) > 2 && os.Args[1] == "count":
+		err = count(os.Args[2:])
+	case len(os.Args) > 2 && os.Args[1] == "memory":
+		err = memory(os.Args[2:])
+	default:
+		err = errors.New("usage: peer loop SOURCE NAME... | peer count|memory PROGRAM ARG...")
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "peer:", err)
+		os.Exit(1)
+	}
+}
+
+// loop makes the calls that running one command in a container takes, and
+// nothing else: no record, no mark, no check.
+func loop(source string, names []string) error {
+	s, err := incus.ConnectIncusUnix("", &incus.ConnectionArgs{SkipGetEvents: true})
+	if err != nil {
+		return err
+	}
+	name := fmt.Sprintf("peer-%d", os.Getpid())
+	wait := func(op incus.Operation, err error) error {
+		if err != nil {
+			return err
+		}
+		return op.Wait()
+	}
+	err = wait(s.CreateInstance(api.InstancesPost{Name: name, Type: api.InstanceTypeContainer,
+		Source: api.InstanceSource{Type: "image", Alias: "pikaci/dev"}}))
+	if err != nil {
+		return err
+	}
+	instance, etag, err := s.GetInstance(name)
+	if err != nil {
+		return err
+	}
+	put := instance.Writable()
+	for _, mount := range names {
+		put.Devices[mount] = map[string]string{"type": "disk", "source": source, "path": "/peer/" + mount, "readonly": "true"}
+	}
+	done := make(chan bool)
+	return errors.Join(
+		wait(s.UpdateInstance(name, put, etag)),
+		wait(s.UpdateInstanceState(name, api.InstanceStatePut{Action: "start", Timeout: -1}, "")),
+		wait(s.ExecInstance(name, api.InstanceExecPost{Command: []string{"true"}, WaitForWS: true},
+			&incus.InstanceExecArgs{DataDone: done})),
+		wait(s.UpdateInstanceState(name, api.InstanceStatePut{Action: "stop", Timeout: -1, Force: true}, "")),
+		wait(s.DeleteInstance(name)),
+	)
+}
+
+// count runs the program and prints how many HTTP requests it made, upgrades to
+// websockets included.
+func count(argv []string) error {
+	dir, err := os.MkdirTemp("", "peer")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "socket")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		return err
+	}
+	var requests atomic.Int64
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			requests.Add(1)
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", "incus"
+		},
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", "/var/lib/incus/unix.socket")
+		}},
+		FlushInterval: -1,
+	}
+	go http.Serve(listener, proxy)
+	for i := range argv {
+		argv[i] = strings.ReplaceAll(argv[i], "{socket}", socket)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return err
+	}
+	fmt.Println(requests.Load())
+	return nil
+}
+
+// memory runs the program and prints the most memory that it had at one time.
+func memory(argv []string) error {
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return err
+	}
+	fmt.Println(cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss)
+	return nil
+}
