@@ -85,7 +85,7 @@ func (r *run) leave(l event.Lease, err error) {
 }
 
 // abandon stops waiting: whatever is under way is named as left.
-func (r *run) abandon() {
+func (r *run) abandon(cause error) {
 	r.mu.Lock()
 	leases := slices.SortedFunc(maps.Values(r.leases), func(a, b event.Lease) int {
 		if a.Name < b.Name {
@@ -104,7 +104,7 @@ func (r *run) abandon() {
 	}()
 	for _, j := range r.jobs {
 		if j.finished == nil {
-			r.endJob(j, cancelled(ErrInterrupted))
+			r.endJob(j, cancelled(cause))
 		}
 	}
 }
@@ -114,7 +114,9 @@ func (r *run) finish(ctx context.Context, err error) (Summary, error) {
 	s := Summary{Left: r.left}
 	for _, j := range r.jobs {
 		if j.closeLogs != nil {
-			err = errors.Join(err, j.closeLogs())
+			if logErr := j.closeLogs(); logErr != nil {
+				err = errors.Join(err, fmt.Errorf("the log of job %s is not whole: %w", j.Job.ID, logErr))
+			}
 		}
 		if j.finished != nil {
 			s.Jobs = append(s.Jobs, *j.finished)

@@ -77,7 +77,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	}
 	dir, err := x.makeDir()
 	if err != nil {
-		return err
+		return diskFull(err)
 	}
 	pump := report.NewPump(x.reader(s))
 	journal, err := dir.OpenJournal(pump.Event)
@@ -90,6 +90,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	r, outputs := journal.Records()
 	err = errors.Join(err, journal.Close(), writeRecords(dir, r, outputs))
 	x.show(s, pump, r)
+	err = diskFull(err)
 	if err != nil && summary.ExitCode == runtime.ExitPassed {
 		return err
 	}
@@ -98,6 +99,16 @@ func (x *execution) run(ctx context.Context, s *session) error {
 		s.failed(err, hintOf(err))
 	}
 	return verdict(summary.ExitCode)
+}
+
+// diskFull makes one error, with what to do, of the many that a full disk gives.
+func diskFull(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return &exitError{code: exitBroken, message: first,
+		hint: "make room on the disk, or name another place for records with --state-root"}
 }
 
 // show prints the end. A reader that went away, or could not take it all,

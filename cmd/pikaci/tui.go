@@ -54,6 +54,9 @@ type exitError struct {
 
 func (e *exitError) Error() string { return e.message }
 
+// Hint names what helps; it may be empty.
+func (e *exitError) Hint() string { return e.hint }
+
 // usage is a mistake on the command line; hint may be empty.
 func usage(hint, format string, args ...any) error {
 	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...), hint: hint}

@@ -137,6 +137,10 @@ func WriteFile(path string, b []byte) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
+		// Of the temporary name nobody knows.
+		if p := new(fs.PathError); errors.As(err, &p) {
+			p.Path = path
+		}
 		return err
 	}
 	return syncDir(filepath.Dir(path))
