@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -151,11 +153,47 @@ func (d *daemon) remove() {
 	}
 }
 
-func TestAJobOutlivesItsDaemon(t *testing.T) {
+// With PIKACI_KILLS=N the daemon is killed N times at random moments.
+func TestADaemonThatIsKilledCostsNothing(t *testing.T) {
 	d := newDaemon(t)
+	t.Run("in the middle of a job", func(t *testing.T) { killedInTheMiddle(t, d) })
+	// In the instance's making, update, start, job and deletion.
+	moments := []time.Duration{10, 80, 250, 450, 650}
+	if n, _ := strconv.Atoi(os.Getenv("PIKACI_KILLS")); n > 0 {
+		moments = nil
+		for range n {
+			moments = append(moments, rand.N[time.Duration](1000))
+		}
+	}
+	for _, after := range moments {
+		t.Run(fmt.Sprintf("%d ms after the beginning", after), func(t *testing.T) { killedAfter(t, d, after*time.Millisecond) })
+	}
+}
+
+func killedAfter(t *testing.T, d *daemon, after time.Duration) {
+	b := newBenchAt(t, d.socket, nil)
+	b.file("out/f", "payload\n", 0o644)
+	b.payload("role", "out", "/staged")
+	var again sync.WaitGroup
+	again.Go(func() {
+		time.Sleep(after)
+		d.kill()
+		d.start()
+	})
+	if got := b.passes("sleep 0.1; cat /staged/f"); got != "payload\n" {
+		t.Errorf("got %q", got)
+	}
+	if err := b.x.Release(context.Background(), *b.lease); err != nil {
+		t.Error(err)
+	}
+	again.Wait()
+	d.ready()
+}
+
+func killedInTheMiddle(t *testing.T, d *daemon) {
 	b := newBenchAt(t, d.socket, func(j *plan.Job) { j.Artifacts = []string{"*"} })
 	b.create()
-	const kills = 4
+	const kills = 3
 	go func() {
 		for i := range kills {
 			b.out.until(t, fmt.Sprintf("line %d\n", 40*i+20))
@@ -165,7 +203,7 @@ func TestAJobOutlivesItsDaemon(t *testing.T) {
 	}()
 	const lines = 40 * (kills + 1)
 	out, err := b.execute(context.Background(), "bash", "-c", fmt.Sprintf(
-		"echo kept > $PIKACI_ARTIFACTS/a; for i in {1..%d}; do echo line $i; echo error $i >&2; sleep 0.05; done; exit 3", lines))
+		"echo kept > $PIKACI_ARTIFACTS/a; for i in {1..%d}; do echo line $i; echo error $i >&2; sleep 0.03; done; exit 3", lines))
 	if err != nil || out.ExitCode == nil || *out.ExitCode != 3 || out.Failure != event.Test {
 		t.Fatalf("%s, %v\n%s", describe(out), err, d.log.tail())
 	}
