@@ -1,35 +1,33 @@
 // Command pikaci-guest runs one job's command inside a guest.
 //
-//	pikaci-guest run        start the command under a supervisor, and follow it
-//	pikaci-guest follow     follow it again, from given offsets
+//	pikaci-guest run        start the command under a supervisor, or find it
+//	                        started, and follow it to its end
 //	pikaci-guest supervise  the supervisor; run starts it
 //
-// run and follow read JSON on stdin and write frames to stdout. The supervisor
-// is a process of its own: it outlives the connection that started it, and
-// even the daemon that made the connection. What it runs writes straight to
-// files, which anybody may follow from any offset.
+// run reads JSON on stdin and writes frames to stdout. The supervisor is a
+// process of its own: it outlives the connection that started it, and even the
+// daemon that made the connection. What it runs writes straight to files, which
+// anybody may follow from any offset. The job's user may be root and spoil all
+// of it: whoever follows neither waits for ever nor reads without a limit.
 package main
 
 import (
 	"encoding/json"
 	"errors"
 	"os"
+	"syscall"
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fail(errors.New("usage: pikaci-guest run|follow|supervise"))
-	}
+	syscall.Umask(0o022)
 	var err error
-	switch os.Args[1] {
-	case "run":
+	switch {
+	case len(os.Args) == 2 && os.Args[1] == "run":
 		err = run(os.Stdin, os.Stdout)
-	case "follow":
-		err = followAgain(os.Stdin, os.Stdout)
-	case "supervise":
+	case len(os.Args) == 2 && os.Args[1] == "supervise":
 		err = supervise(os.Stdin)
 	default:
-		err = errors.New("no such command: " + os.Args[1])
+		err = errors.New("usage: pikaci-guest run|supervise")
 	}
 	if err != nil {
 		fail(err)

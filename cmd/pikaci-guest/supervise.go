@@ -20,16 +20,19 @@ const path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/run/
 
 var errCancelled = errors.New("the host asked to stop")
 
-// supervise runs the command to its end and writes how it ended. Whatever
-// happens, a status is written: somebody waits for it.
+// supervise runs the command to its end and writes how it ended. A request that
+// can't be read is one whose sender died over it: nothing has run then.
 func supervise(stdin *os.File) error {
+	syscall.CloseOnExec(lockFD)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	go func() { <-signals; cancel(errCancelled) }()
 	var r guest.Request
-	status := guest.Status{Code: -1}
 	if err := readJSON(stdin, &r); err != nil {
-		status.Broken = "read the request: " + err.Error()
-	} else {
-		runJob(r, &status)
+		return errors.New("read the request: " + err.Error())
 	}
+	status := runJob(ctx, r)
 	status.Stdout, status.Stderr = sizeOf(stdoutFile), sizeOf(stderrFile)
 	b, err := json.Marshal(status)
 	if err != nil {
@@ -38,27 +41,30 @@ func supervise(stdin *os.File) error {
 	return writeWhole(statusFile, b)
 }
 
-func runJob(r guest.Request, status *guest.Status) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM)
-	go func() { <-signals; cancel(errCancelled) }()
+func runJob(ctx context.Context, r guest.Request) guest.Status {
+	exit, err := runCommand(ctx, r)
+	switch {
+	case errors.Is(err, errCancelled):
+		return guest.Status{Code: -1, Cancelled: true}
+	case err != nil:
+		return guest.Status{Code: -1, Broken: err.Error()}
+	}
+	return guest.Status{Code: exit.Code, Signal: exit.Signal, TimedOut: exit.TimedOut, Problem: exit.Problem}
+}
 
+func runCommand(ctx context.Context, r guest.Request) (process.Exit, error) {
 	loopbackUp()
 	gid := groupOf(r.User)
-	if err := ownPlaces(r, gid); err != nil {
-		status.Broken = err.Error()
-		return
+	if err := ownPlaces(ctx, r, gid); err != nil {
+		return process.Exit{}, err
 	}
 	stdout, err := os.OpenFile(stdoutFile, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		status.Broken = err.Error()
-		return
+		return process.Exit{}, err
 	}
 	stderr, err := os.OpenFile(stderrFile, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
-		status.Broken = err.Error()
-		return
+		return process.Exit{}, err
 	}
 	env := map[string]string{"PATH": path}
 	for k, v := range r.Env {
@@ -66,32 +72,23 @@ func runJob(r guest.Request, status *guest.Status) {
 	}
 	env["HOME"] = homeDir
 	if err := writeWhole(startedFile, nil); err != nil {
-		status.Broken = err.Error()
-		return
+		return process.Exit{}, err
 	}
-	exit, err := process.Run(ctx, process.Spec{
+	return process.Run(ctx, process.Spec{
 		Argv: r.Argv, Env: env, Dir: r.WorkingDir, Stdout: stdout, Stderr: stderr, Timeout: r.Timeout,
 		Credential: &syscall.Credential{Uid: uint32(r.User), Gid: uint32(gid), Groups: []uint32{uint32(gid)}},
 	})
-	switch {
-	case errors.Is(err, errCancelled):
-		status.Cancelled = true
-	case err != nil:
-		status.Broken = err.Error()
-	default:
-		status.Code, status.Signal, status.TimedOut, status.Problem = exit.Code, exit.Signal, exit.TimedOut, exit.Problem
-	}
 }
 
 // ownPlaces gives the job's places to its user, and makes its workspace.
-func ownPlaces(r guest.Request, gid int) error {
+func ownPlaces(ctx context.Context, r guest.Request, gid int) error {
 	for _, dir := range []string{homeDir, artifactsDir} {
 		if err := os.Chown(dir, r.User, gid); err != nil {
 			return err
 		}
 	}
 	if r.Writable {
-		return makeWorkspace(r.User, gid)
+		return makeWorkspace(ctx, r.User, gid)
 	}
 	return nil
 }
@@ -105,7 +102,7 @@ func groupOf(uid int) int {
 	}
 	for line := range strings.Lines(string(b)) {
 		f := strings.Split(strings.TrimSpace(line), ":")
-		if len(f) >= 4 && f[2] == itoa(uid) {
+		if len(f) >= 4 && f[2] == strconv.Itoa(uid) {
 			if gid, err := strconv.Atoi(f[3]); err == nil {
 				return gid
 			}
@@ -121,5 +118,3 @@ func sizeOf(name string) int64 {
 	}
 	return info.Size()
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -16,19 +18,19 @@ import (
 // It is a copy inside the guest and a bind mount over the read-only one: a
 // host that refuses to shift ids can't give a writable mount, and whatever
 // the job does to the copy, the snapshot stays as it was.
-func makeWorkspace(uid, gid int) error {
-	if err := copyTree(guest.Snapshot, workspaceDir, uid, gid); err != nil {
-		return errors.New("copy the snapshot: " + err.Error())
+func makeWorkspace(ctx context.Context, uid, gid int) error {
+	if err := copyTree(ctx, guest.Snapshot, workspaceDir, uid, gid); err != nil {
+		return fmt.Errorf("copy the snapshot: %w", err)
 	}
 	if err := syscall.Mount(workspaceDir, guest.Snapshot, "", syscall.MS_BIND, ""); err != nil {
-		return errors.New("mount the writable copy: " + err.Error())
+		return fmt.Errorf("mount the writable copy: %w", err)
 	}
 	return nil
 }
 
-func copyTree(from, to string, uid, gid int) error {
+func copyTree(ctx context.Context, from, to string, uid, gid int) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+		if err = errors.Join(err, context.Cause(ctx)); err != nil {
 			return err
 		}
 		rel, err := filepath.Rel(from, path)

@@ -122,14 +122,15 @@ func (x *execution) makeDir() (*record.Dir, error) {
 	return dir, dir.WritePlan(x.plan)
 }
 
+// reader is who watches the run; nobody where only the record is asked for.
 func (x *execution) reader(s *session) report.Reader {
 	switch x.flags.output {
 	case "jsonl":
 		return report.NewJSONL(s.stdout)
-	case "json":
-		return report.Silent{}
+	case "human":
+		return report.NewHuman(s.stderr)
 	}
-	return report.NewHuman(s.stderr)
+	return nil
 }
 
 // printEnd prints what was asked for: the table, or the record. With jsonl all
@@ -198,13 +199,19 @@ func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []strin
 }
 
 func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir) (event.SnapshotTaken, error) {
+	var taken event.SnapshotTaken
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
+	}()
 	r, err := snapshot.Take(ctx, x.source, filepath.Join(dir.Path, "snapshot"),
 		snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
+	<-asked
 	if err != nil {
 		return event.SnapshotTaken{}, err
 	}
-	taken := event.SnapshotTaken{ContentHash: r.ContentHash, Files: r.Files, Bytes: r.Bytes}
-	taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
+	taken.ContentHash, taken.Files, taken.Bytes = r.ContentHash, r.Files, r.Bytes
 	return taken, dir.WriteSnapshot(x.source, taken)
 }
 

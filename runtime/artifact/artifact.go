@@ -26,24 +26,34 @@ type Store struct {
 	emit  func(event.Event) error
 	root  *os.Root
 	bytes int64
-	files int
-	told  int
+	// kept are the files that are there, by name.
+	kept map[string]bool
+	told int
 }
 
 // maxRefusals is how many refused files are told of; a guest can make any
 // number of them.
 const maxRefusals = 100
 
-// Open makes the job's artifacts folder.
-func Open(j *runtime.JobContext, emit func(event.Event) error) (*Store, error) {
-	if err := os.MkdirAll(j.ArtifactsDir(), 0o755); err != nil {
+// Open makes the job's artifacts folder. That of an earlier attempt is kept
+// beside it, as artifacts.1 and so on.
+func Open(t runtime.Task) (*Store, error) {
+	j := t.Job()
+	dir := j.ArtifactsDir()
+	if t.Attempt > 1 {
+		err := os.Rename(dir, fmt.Sprintf("%s.%d", dir, t.Attempt-1))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("keep the earlier attempt's artifacts: %w", err)
+		}
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make the artifacts folder: %w", err)
 	}
-	root, err := os.OpenRoot(j.ArtifactsDir())
+	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open the artifacts folder: %w", err)
 	}
-	return &Store{job: j, emit: emit, root: root}, nil
+	return &Store{job: j, emit: t.Emit, root: root, kept: map[string]bool{}}, nil
 }
 
 // Close ends the taking.
@@ -59,10 +69,14 @@ func (s *Store) Wanted(name string) bool {
 	return false
 }
 
-// Put keeps one file. name has slashes and is relative to PIKACI_ARTIFACTS. A
-// file that is refused is told of and no error; an error means that the host
-// can't keep files.
+// Put keeps one file. name has slashes and is relative to PIKACI_ARTIFACTS. One
+// that was kept before is passed over: a guest sends all again after a lost
+// connection. A file that is refused is told of and no error; an error means
+// that the host can't keep files, or that content ended early.
 func (s *Store) Put(name string, size int64, content io.Reader) error {
+	if s.kept[name] {
+		return nil
+	}
 	if why := s.refusal(name, size); why != "" {
 		return s.Refuse(name, size, why)
 	}
@@ -83,7 +97,7 @@ func (s *Store) Put(name string, size int64, content io.Reader) error {
 		return fmt.Errorf("keep artifact %s: %w", name, err)
 	}
 	s.bytes += n
-	s.files++
+	s.kept[name] = true
 	return s.emit(event.Event{Artifact: &event.Artifact{Job: s.job.Job.ID, Path: name, Bytes: n,
 		SHA256: hex.EncodeToString(h.Sum(nil))}})
 }
@@ -102,12 +116,18 @@ func (s *Store) refusal(name string, size int64) string {
 	switch {
 	case !fs.ValidPath(name) || name == "." || strings.ContainsAny(name, "\x00\\\n"):
 		return "not a clean path inside the artifacts folder"
-	case size < 0 || s.bytes+size > limits.ArtifactBytes:
-		return fmt.Sprintf("over the runner's ceiling of %d bytes", limits.ArtifactBytes)
-	case s.files >= limits.ArtifactFiles:
-		return fmt.Sprintf("over the runner's ceiling of %d files", limits.ArtifactFiles)
+	case size < 0 || size > limits.ArtifactBytes-s.bytes:
+		return s.Ceilings()
+	case len(s.kept) >= limits.ArtifactFiles:
+		return s.Ceilings()
 	}
 	return ""
+}
+
+// Ceilings says why a file is too much.
+func (s *Store) Ceilings() string {
+	l := s.job.Limits
+	return fmt.Sprintf("over the runner's ceiling of %d bytes or %d files", l.ArtifactBytes, l.ArtifactFiles)
 }
 
 // CollectDir keeps the files of a folder of the host that the job's globs ask

@@ -5,6 +5,7 @@
 package guest
 
 import (
+	"archive/tar"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -40,19 +41,39 @@ type Request struct {
 	Writable bool `json:"writable"`
 }
 
-// Offsets say from where to follow a job whose output was partly seen.
+// Start is what the program reads: what to run, and from where to follow it.
+// A job that was started before is not started again, only followed: so a host
+// that lost the connection says the same once more.
+type Start struct {
+	Request Request `json:"request"`
+	From    Offsets `json:"from"`
+	// Artifacts asks for a tar of artifacts after the job's end.
+	Artifacts *Wanted `json:"artifacts,omitempty"`
+}
+
+// Offsets are how much of the output has arrived, in bytes.
 type Offsets struct {
 	Stdout int64 `json:"stdout"`
 	Stderr int64 `json:"stderr"`
-	// Artifacts asks for a tar of the job's artifacts after its end.
-	Artifacts bool `json:"artifacts"`
 }
 
-// Start is what run reads: a request, and how to follow it.
-type Start struct {
-	Request Request `json:"request"`
-	Follow  Offsets `json:"follow"`
+// Wanted are the artifacts that the host takes. It holds the guest to it: this
+// only spares both the sending of what would be refused.
+type Wanted struct {
+	Globs []string `json:"globs"`
+	Bytes int64    `json:"bytes"`
+	Files int      `json:"files"`
 }
+
+// What a tar of artifacts has as an entry's type for a file that is not sent.
+const (
+	NotRegular = tar.TypeSymlink
+	TooMuch    = tar.TypeChar
+	Unreadable = tar.TypeFifo
+)
+
+// MaxNotSent is how many files a guest tells of that it does not send.
+const MaxNotSent = 1000
 
 // Status is how the job ended.
 type Status struct {
@@ -91,6 +112,9 @@ const HeaderSize = 5
 
 // MaxPayload is the largest payload of a frame.
 const MaxPayload = 256 << 10
+
+// MaxStatus is the largest status, in bytes.
+const MaxStatus = 64 << 10
 
 // PutHeader writes a frame's header into b.
 func PutHeader(b []byte, k Kind, length int) {

@@ -57,7 +57,7 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 		return out, err
 	}
 	return out, errors.Join(err, runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Artifacts, Job: j.Job.ID}, func() error {
-		store, err := artifact.Open(j, t.Emit)
+		store, err := artifact.Open(t)
 		if err != nil {
 			return err
 		}

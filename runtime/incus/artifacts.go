@@ -7,62 +7,89 @@ import (
 
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/artifact"
+	"github.com/sledtools/pikaci/runtime/guest"
 )
 
-// artifactReader takes a guest's tar, piece by piece, and keeps the files that
-// the job asks for.
-type artifactReader struct {
-	w    *io.PipeWriter
-	done chan error
+// maxTar is the most that a guest which keeps to the limits sends: its files,
+// what tar adds to each, and the files that it tells of.
+func maxTar(l runtime.Limits) int64 {
+	const each = 16 << 10 // a long name twice, headers, padding
+	return l.ArtifactBytes + int64(l.ArtifactFiles+guest.MaxNotSent+1)*each
 }
 
-func newArtifactReader(t runtime.Task) *artifactReader {
-	r, w := io.Pipe()
-	a := &artifactReader{w: w, done: make(chan error, 1)}
-	go func() {
-		err := takeTar(r, t)
-		// The rest is read and dropped: the guest must not hang on it.
-		io.Copy(io.Discard, r)
-		a.done <- err
-	}()
-	return a
+// tarFrames is the tar within a guest's frames. It ends with the frame that
+// ends the job; err is its first error, and a connection's end is one.
+type tarFrames struct {
+	r         io.Reader
+	buf, rest []byte
+	left      int64
+	err       error
 }
 
-func (a *artifactReader) write(p []byte) { a.w.Write(p) }
-
-// close waits until all that came is kept. A tar that was cut off is no error
-// of the job.
-func (a *artifactReader) close() error {
-	a.w.Close()
-	return <-a.done
-}
-
-// maxEntries bounds how many entries of a tar are looked at.
-const maxEntries = 1_000_000
-
-func takeTar(r io.Reader, t runtime.Task) error {
-	store, err := artifact.Open(t.Job(), t.Emit)
-	if err != nil {
-		return err
+func (t *tarFrames) Read(p []byte) (int, error) {
+	for len(t.rest) == 0 && t.err == nil {
+		t.next()
 	}
-	defer store.Close()
+	if t.err != nil {
+		return 0, t.err
+	}
+	n := copy(p, t.rest)
+	t.rest = t.rest[n:]
+	return n, nil
+}
+
+func (t *tarFrames) next() {
+	kind, payload, err := readFrame(t.r, t.buf)
+	t.left -= int64(len(payload))
+	switch {
+	case err == io.EOF:
+		t.err = io.ErrUnexpectedEOF
+	case err != nil:
+		t.err = err
+	case kind == guest.Done:
+		t.err = io.EOF
+	case kind != guest.Artifacts:
+		t.err = lie("frame %d among the artifacts", kind)
+	case t.left < 0:
+		t.err = lie("more artifacts than were asked for")
+	default:
+		t.rest = payload
+	}
+}
+
+// takeTar keeps the files of a guest's tar that the job asks for. An error is
+// of the stream, which r knows, or of the host.
+func takeTar(r *tarFrames, store *artifact.Store) error {
 	files := tar.NewReader(r)
-	for range maxEntries {
+	for {
 		h, err := files.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			_, err = io.Copy(io.Discard, r) // what may follow a tar's end
+			return err
+		case r.err != nil && r.err != io.EOF:
+			return r.err
 		case err != nil:
-			return store.Refuse("(tar)", 0, "the guest's archive is broken: "+err.Error())
+			return store.Refuse("(tar)", 0, "the guest's archive is broken: "+clean(err.Error()))
 		case h.Typeflag == tar.TypeDir || !store.Wanted(h.Name):
-		case h.Typeflag != tar.TypeReg:
-			err = store.Refuse(h.Name, 0, "not a regular file")
-		default:
+		case h.Typeflag == tar.TypeReg:
 			err = store.Put(h.Name, h.Size, files)
+		default:
+			err = store.Refuse(h.Name, 0, notSent(h.Typeflag, store))
 		}
 		if err != nil {
 			return err
 		}
 	}
-	return store.Refuse("(tar)", 0, "too many entries")
+}
+
+// notSent says why a guest did not send a file.
+func notSent(why byte, store *artifact.Store) string {
+	switch why {
+	case guest.TooMuch:
+		return store.Ceilings()
+	case guest.Unreadable:
+		return "can't be read"
+	}
+	return "not a regular file"
 }

@@ -222,7 +222,8 @@ func (b *bench) left() (names []string) {
 	return names
 }
 
-// log is a log that can be read while it is written.
+// log is a log that can be read while it is written. It keeps what tests look
+// at, not what a guest may flood it with.
 type log struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -231,7 +232,10 @@ type log struct {
 func (l *log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.b.Write(p)
+	if l.b.Len() < 64<<20 {
+		l.b.Write(p)
+	}
+	return len(p), nil
 }
 
 func (l *log) String() string {

@@ -149,7 +149,7 @@ func (x *Executor) image(in *plan.Incus) error {
 
 // missing is an error for something that the project does not have.
 func (x *Executor) missing(kind, name, list string, err error) error {
-	if !api.StatusErrorCheck(err, http.StatusNotFound) {
+	if !isNotFound(err) {
 		return &Error{What: fmt.Sprintf("ask Incus for %s %q", kind, name), Err: err}
 	}
 	what := fmt.Sprintf("Incus has no %s %q", kind, name)
@@ -158,19 +158,6 @@ func (x *Executor) missing(kind, name, list string, err error) error {
 		list += " --project " + x.options.Project
 	}
 	return &Error{What: what, Do: list + " shows what is there; the runner file or a flag can name another"}
-}
-
-// wait waits for an operation. The server goes on with one that is not waited
-// for any more: what it makes is found by its mark and taken back.
-func wait(ctx context.Context, op incus.Operation) error {
-	done := make(chan error, 1)
-	go func() { done <- op.Wait() }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // timeoutOf is the job's time as a duration.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/lxc/incus/v6/shared/api"
@@ -19,6 +18,9 @@ const leaseKind = "incus_instance"
 
 // Execute makes an instance, or runs a command in one.
 func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
+	if ctx.Err() != nil {
+		return event.Outcome{}, context.Cause(ctx)
+	}
 	if t.Node.IncusInstance != nil {
 		return x.create(ctx, t)
 	}
@@ -50,31 +52,44 @@ func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, e
 	return event.Outcome{Verdict: event.Passed}, t.Emit(event.Event{LeaseTaken: &lease})
 }
 
+// make makes the instance and remembers it as it is then. A cancel does not end
+// the server's work: an instance that came to be after it was looked for would
+// be left behind, so its end is waited for.
 func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event.Lease) error {
 	var nics []string
 	for _, profile := range j.Job.Incus.Profiles {
 		nics = append(nics, x.nics[profile]...)
 	}
-	op, err := x.server.CreateInstance(createInstance(x.options, j, programDir(j.RunContext, x.program), nics))
-	if err != nil {
-		return err
-	}
-	// A cancel does not end the server's operation: an instance that came to
-	// be after it was looked for would be left behind.
+	request := createInstance(x.options, j, programDir(j.RunContext, x.program), nics)
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
 	defer cancel()
-	if err := errors.Join(wait(whole, op), context.Cause(ctx)); err != nil {
-		return err
-	}
-	instance, etag, err := x.server.GetInstance(lease.Name)
-	if err != nil {
-		return err
-	}
-	lease.UUID = instance.Config["volatile.uuid"]
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.made[lease.Name] = made{instance.Writable(), etag}
-	return nil
+	err := again(whole, func(tried bool) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if tried {
+			if err := x.release(whole, *lease); err != nil {
+				return err
+			}
+		}
+		op, err := x.client(whole).CreateInstance(request)
+		if err != nil {
+			return err
+		}
+		if err := wait(whole, op); err != nil {
+			return err
+		}
+		instance, etag, err := x.client(whole).GetInstance(lease.Name)
+		if err != nil {
+			return err
+		}
+		lease.UUID = instance.Config["volatile.uuid"]
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.made[lease.Name] = made{instance.Writable(), etag}
+		return nil
+	})
+	return errors.Join(err, context.Cause(ctx))
 }
 
 // start gives the instance its payloads by one update, and starts it.
@@ -95,23 +110,12 @@ func (x *Executor) start(ctx context.Context, t runtime.Task, name string) error
 		return &payloadError{err}
 	}
 	if len(devices) > 0 {
-		err := phase(event.Devices, func() error {
-			op, err := x.server.UpdateInstance(name, withPayloads(m.instance, devices), m.etag)
-			if err != nil {
-				return err
-			}
-			return wait(ctx, op)
-		})
-		if err != nil {
+		if err := phase(event.Devices, func() error { return x.addDevices(ctx, name, m, devices) }); err != nil {
 			return fmt.Errorf("give instance %s its payloads: %w", name, err)
 		}
 	}
 	err = phase(event.Start, func() error {
-		op, err := x.server.UpdateInstanceState(name, startInstance(), "")
-		if err != nil {
-			return err
-		}
-		if err := wait(ctx, op); err != nil {
+		if err := x.boot(ctx, name); err != nil {
 			return err
 		}
 		return x.waitForAgent(ctx, j, name)
@@ -120,6 +124,40 @@ func (x *Executor) start(ctx context.Context, t runtime.Task, name string) error
 		return fmt.Errorf("start instance %s: %w", name, err)
 	}
 	return nil
+}
+
+// addDevices is one update with all devices.
+func (x *Executor) addDevices(ctx context.Context, name string, m made, devices api.DevicesMap) error {
+	return again(ctx, func(tried bool) error {
+		if tried {
+			instance, etag, err := x.client(ctx).GetInstance(name)
+			if err != nil {
+				return err
+			}
+			m = made{instance.Writable(), etag}
+		}
+		op, err := x.client(ctx).UpdateInstance(name, withPayloads(m.instance, devices), m.etag)
+		if err != nil {
+			return err
+		}
+		return wait(ctx, op)
+	})
+}
+
+func (x *Executor) boot(ctx context.Context, name string) error {
+	return again(ctx, func(tried bool) error {
+		if tried {
+			state, _, err := x.client(ctx).GetInstanceState(name)
+			if err != nil || state.StatusCode == api.Running {
+				return err
+			}
+		}
+		op, err := x.client(ctx).UpdateInstanceState(name, startInstance(), "")
+		if err != nil {
+			return err
+		}
+		return wait(ctx, op)
+	})
 }
 
 // payloadError means that a payload can't be mounted: a failure of its build,
@@ -142,12 +180,14 @@ func (x *Executor) waitForAgent(ctx context.Context, j *runtime.JobContext, name
 	ctx, cancel := context.WithTimeoutCause(ctx, agentLimit, fmt.Errorf("its agent did not answer for %s", agentLimit))
 	defer cancel()
 	for {
-		state, _, err := x.server.GetInstanceState(name)
-		if err != nil {
-			return err
-		}
-		if state.Processes >= 0 {
+		state, _, err := x.client(ctx).GetInstanceState(name)
+		switch {
+		case err == nil && state.Processes >= 0:
 			return nil
+		case err == nil && state.StatusCode == api.Stopped:
+			return errors.New("it stopped by itself")
+		case err != nil && !away(err) && ctx.Err() == nil:
+			return err
 		}
 		select {
 		case <-time.After(agentPause):
@@ -161,17 +201,10 @@ func (x *Executor) waitForAgent(ctx context.Context, j *runtime.JobContext, name
 // it reads the instance again: one without this run's mark, or with another
 // uuid, is not touched.
 func (x *Executor) Release(ctx context.Context, l event.Lease) error {
-	var err error
-	for pause := 100 * time.Millisecond; ; pause *= 2 {
-		if err = x.release(ctx, l); err == nil || errors.As(err, new(*foreignError)) {
-			return err
-		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return err
-		}
-	}
+	// Whatever the error: an instance that is being started can't be deleted
+	// now, but soon.
+	mayPass := func(err error) bool { return !errors.As(err, new(*foreignError)) }
+	return retry(ctx, mayPass, func(bool) error { return x.release(ctx, l) })
 }
 
 // foreignError means that an instance of that name is not the lease's.
@@ -182,8 +215,9 @@ func (e *foreignError) Error() string {
 }
 
 func (x *Executor) release(ctx context.Context, l event.Lease) error {
-	instance, _, err := x.server.GetInstance(l.Name)
-	if api.StatusErrorCheck(err, http.StatusNotFound) {
+	server := x.client(ctx)
+	instance, _, err := server.GetInstance(l.Name)
+	if isNotFound(err) {
 		return nil
 	}
 	if err != nil {
@@ -196,7 +230,7 @@ func (x *Executor) release(ctx context.Context, l event.Lease) error {
 		return &foreignError{l.Name, "it is another one of the same name"}
 	}
 	if instance.StatusCode != api.Stopped {
-		op, err := x.server.UpdateInstanceState(l.Name, stopInstance(), "")
+		op, err := server.UpdateInstanceState(l.Name, stopInstance(), "")
 		if err == nil {
 			err = wait(ctx, op)
 		}
@@ -205,8 +239,8 @@ func (x *Executor) release(ctx context.Context, l event.Lease) error {
 			return err
 		}
 	}
-	op, err := x.server.DeleteInstance(l.Name)
-	if api.StatusErrorCheck(err, http.StatusNotFound) {
+	op, err := server.DeleteInstance(l.Name)
+	if isNotFound(err) {
 		return nil
 	}
 	if err != nil {

@@ -86,22 +86,23 @@ func stopInstance() api.InstanceStatePut {
 // execGuest starts the guest program. What it is to run goes over its stdin:
 // an exec's arguments and environment are shown to all who may list
 // operations.
-func execGuest(verb string) api.InstanceExecPost {
+func execGuest() api.InstanceExecPost {
 	return api.InstanceExecPost{
-		Command:   []string{guest.Program, verb},
+		Command:   []string{guest.Program, "run"},
 		WaitForWS: true, Environment: map[string]string{}, Cwd: "/",
 	}
 }
 
 // guestStart is what the guest program is told.
 func guestStart(j *runtime.JobContext, command []string) guest.Start {
-	return guest.Start{
-		Request: guest.Request{
-			Argv: command, Env: j.Environment(runtime.GuestArtifactsDir), User: j.Job.User,
-			WorkingDir: j.Job.WorkingDir, Timeout: timeoutOf(j), Writable: j.Job.WritableWorkspace,
-		},
-		Follow: guest.Offsets{Artifacts: len(j.Job.Artifacts) > 0},
+	start := guest.Start{Request: guest.Request{
+		Argv: command, Env: j.Environment(runtime.GuestArtifactsDir), User: j.Job.User,
+		WorkingDir: j.Job.WorkingDir, Timeout: timeoutOf(j), Writable: j.Job.WritableWorkspace,
+	}}
+	if len(j.Job.Artifacts) > 0 {
+		start.Artifacts = &guest.Wanted{Globs: j.Job.Artifacts, Bytes: j.Limits.ArtifactBytes, Files: j.Limits.ArtifactFiles}
 	}
+	return start
 }
 
 // Request is one call of Incus' API, as a dry run shows it.
@@ -142,7 +143,7 @@ func RunRequests(o Options, j *runtime.JobContext, command []string) []Request {
 	return []Request{
 		{http.MethodPut, o.path("/1.0/instances/"+name, ""), map[string]any{"devices": devices}},
 		{http.MethodPut, o.path("/1.0/instances/"+name, "/state"), startInstance()},
-		{http.MethodPost, o.path("/1.0/instances/"+name, "/exec"), map[string]any{"exec": execGuest("run"), "stdin": start}},
+		{http.MethodPost, o.path("/1.0/instances/"+name, "/exec"), map[string]any{"exec": execGuest(), "stdin": start}},
 		{http.MethodPut, o.path("/1.0/instances/"+name, "/state"), stopInstance()},
 		{http.MethodDelete, o.path("/1.0/instances/"+name, ""), nil},
 	}

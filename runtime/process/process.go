@@ -62,6 +62,9 @@ type Exit struct {
 // Exit; an error means that it could not be run, or that ctx ended: then the
 // error is ctx's cause, and the command has been stopped.
 func Run(ctx context.Context, s Spec) (Exit, error) {
+	if ctx.Err() != nil {
+		return Exit{}, context.Cause(ctx)
+	}
 	program, exit := find(s)
 	if exit != nil {
 		return *exit, nil
@@ -81,31 +84,41 @@ func Run(ctx context.Context, s Spec) (Exit, error) {
 	ended := make(chan struct{})
 	var waitErr error
 	go func() { waitErr = cmd.Wait(); close(ended) }()
-	timedOut := watch(ctx, cmd.Process.Pid, s.Timeout, ended)
+	end := watch(ctx, cmd.Process.Pid, s.Timeout, ended)
 	// Whatever it started and left behind in its group goes with it.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	out.finish()
-	if cause := context.Cause(ctx); cause != nil && !timedOut {
-		return Exit{}, cause
+	if end == cancelled {
+		return Exit{}, context.Cause(ctx)
 	}
-	return exitOf(cmd.ProcessState, waitErr, timedOut)
+	return exitOf(cmd.ProcessState, waitErr, end == timedOut)
 }
+
+// end is why a command ended.
+type end int
+
+const (
+	byItself end = iota
+	timedOut
+	cancelled
+)
 
 // watch returns when the command has ended, and stops it when its time is over
 // or ctx ends.
-func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan struct{}) (timedOut bool) {
+func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan struct{}) end {
 	var over <-chan time.Time
 	if timeout > 0 {
 		t := time.NewTimer(timeout)
 		defer t.Stop()
 		over = t.C
 	}
+	why := timedOut
 	select {
 	case <-ended:
-		return false
+		return byItself
 	case <-over:
-		timedOut = true
 	case <-ctx.Done():
+		why = cancelled
 	}
 	syscall.Kill(-pid, syscall.SIGTERM)
 	grace := time.NewTimer(Grace)
@@ -116,15 +129,15 @@ func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan str
 		syscall.Kill(-pid, syscall.SIGKILL)
 		<-ended
 	}
-	return timedOut
+	return why
 }
 
-func exitOf(state *os.ProcessState, err error, timedOut bool) (Exit, error) {
+func exitOf(state *os.ProcessState, err error, late bool) (Exit, error) {
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		return Exit{}, err
 	}
-	e := Exit{Code: state.ExitCode(), TimedOut: timedOut}
+	e := Exit{Code: state.ExitCode(), TimedOut: late}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		e.Signal = SignalName(status.Signal())
 	}

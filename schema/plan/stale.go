@@ -38,18 +38,19 @@ func (p *Plan) Stale(tree fs.FS) ([]string, error) {
 }
 
 func hashFile(tree fs.FS, name string) (string, error) {
-	f, err := tree.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	// Before it is opened: a pipe in its place would never be.
+	info, err := fs.Stat(tree, name)
 	if err != nil {
 		return "", err
 	}
 	if !info.Mode().IsRegular() {
 		return "", errors.New("not a regular file")
 	}
+	f, err := tree.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, io.LimitReader(f, maxSource)); err != nil {
 		return "", err
