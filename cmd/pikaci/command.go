@@ -46,6 +46,7 @@ func commands() []command {
 	return []command{
 		compileCommand(),
 		execCommand(),
+		diffCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
