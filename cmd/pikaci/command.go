@@ -47,6 +47,7 @@ func commands() []command {
 		compileCommand(),
 		execCommand(),
 		diffCommand(),
+		graphCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
