@@ -46,6 +46,8 @@ func commands() []command {
 	return []command{
 		compileCommand(),
 		execCommand(),
+		diffCommand(),
+		graphCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),

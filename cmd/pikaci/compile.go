@@ -120,7 +120,7 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	case f.validatesOnly():
 		return nil
 	case f.checks():
-		return checkFile(f.checkedFile(), b, f.rewrite(args))
+		return checkFile(f.checkedFile(), f.format, p, b, f.rewrite(args))
 	case f.output == "" || f.output == "-":
 		_, err = s.stdout.Write(b)
 		return err

@@ -108,19 +108,24 @@ func (o *output) Write(p []byte) (int, error) {
 
 // note prints a line to stderr, or several where the text has them.
 func (s *session) note(format string, args ...any) {
-	text := []byte(fmt.Sprintf(format, args...))
-	line := make([]byte, 0, len(text)+1)
+	io.WriteString(s.stderr, printable(fmt.Sprintf(format, args...))+"\n")
+}
+
+// printable spells out what a terminal would not show as it stands, all but
+// newlines.
+func printable(text string) string {
+	line := make([]byte, 0, len(text))
 	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
+		r, size := utf8.DecodeRuneInString(text)
 		if r == '\n' || unicode.IsPrint(r) && (r != utf8.RuneError || size > 1) {
 			line = append(line, text[:size]...)
 		} else {
-			quoted := strconv.AppendQuote(nil, string(text[:size]))
+			quoted := strconv.AppendQuote(nil, text[:size])
 			line = append(line, quoted[1:len(quoted)-1]...)
 		}
 		text = text[size:]
 	}
-	s.stderr.Write(append(line, '\n'))
+	return string(line)
 }
 
 // oneLine keeps a text that others chose on its line.
