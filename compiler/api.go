@@ -65,10 +65,23 @@ type UnknownNameError struct {
 	Name string
 	// Nearest is the known name that is most like it; may be empty.
 	Nearest string
+	// Owner is the lane that holds the job, where that is none of those that
+	// were asked for.
+	Owner string
+	// none says that those have no such job, like "lane fixture has no".
+	none string
 }
 
 // Error says what is unknown; the nearest name is left to a hint.
-func (e *UnknownNameError) Error() string { return fmt.Sprintf("no %s is named %q", e.Kind, e.Name) }
+func (e *UnknownNameError) Error() string {
+	switch {
+	case e.Owner != "":
+		return fmt.Sprintf("%s job %q: it is a job of lane %s", e.none, e.Name, e.Owner)
+	case e.none != "":
+		return fmt.Sprintf("%s job %q", e.none, e.Name)
+	}
+	return fmt.Sprintf("no %s is named %q", e.Kind, e.Name)
+}
 
 // Select is what to take of the catalogue.
 type Select struct {

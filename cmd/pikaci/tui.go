@@ -141,7 +141,7 @@ func (s *session) report(ctx context.Context, err error) int {
 		s.diagnostics(found)
 		return exitInvalid
 	case errors.As(err, &unknown):
-		s.failed(err, didYouMean(unknown.Nearest, "pikaci compile --list shows all"))
+		s.failed(err, hintForName(unknown))
 		return exitUsage
 	case errors.As(err, &exit):
 		s.failed(err, exit.hint)
@@ -152,6 +152,14 @@ func (s *session) report(ctx context.Context, err error) int {
 	}
 	s.failed(err, hintOf(err))
 	return exitBroken
+}
+
+// hintForName leads from a name that is not there to one that is.
+func hintForName(e *compiler.UnknownNameError) string {
+	if e.Owner != "" {
+		return shellQuoted(e.Owner) + " --job " + shellQuoted(e.Name) + " takes it"
+	}
+	return didYouMean(e.Nearest, "pikaci compile --list shows all")
 }
 
 func (s *session) failed(err error, hint string) {
