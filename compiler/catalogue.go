@@ -43,11 +43,16 @@ func Load(dir string) (*Catalogue, error) {
 
 func loadWithin(dir string, b budget) (*Catalogue, error) {
 	s, err := openSource(dir)
-	if err != nil {
-		return nil, err
+	c, read := new(Catalogue), new(tree)
+	if err == nil {
+		read = s.tree
+		err = b.run(dir, func() error { return c.fill(s) })
 	}
-	c := new(Catalogue)
-	if err := b.run(dir, func() error { return c.fill(s) }); err != nil {
+	var found Diagnostics
+	switch {
+	case errors.As(err, &found):
+		return nil, read.quote(found)
+	case err != nil:
 		return nil, err
 	}
 	return c, nil
