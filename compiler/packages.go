@@ -205,6 +205,9 @@ func (p *packages) parse(name string) (*ast.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if at, deep := tooDeep(f, len(content)); deep {
+		return nil, errors.Newf(at, "the expression nests deeper than %d levels", maxDepth)
+	}
 	for _, d := range f.Preamble() {
 		a, ok := d.(*ast.Attribute)
 		if !ok {

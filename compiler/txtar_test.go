@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -223,6 +224,8 @@ func (d directive) do() error {
 		return os.Symlink(d.args[1], d.args[0])
 	case "folder": // NAME
 		return os.MkdirAll(d.args[0], 0o755)
+	case "pipe": // NAME
+		return syscall.Mkfifo(d.args[0], 0o644)
 	case "raw": // NAME: escapes stand for what they name
 		b, err := os.ReadFile(d.args[0])
 		if err != nil {

@@ -25,6 +25,7 @@ func (e *fileError) InputPositions() []token.Pos { return nil }
 func (t *tree) unreadable(name string, err error) *fileError {
 	e := &fileError{name: name, why: "the file can't be read: " + bare(err)}
 	link, isLink := os.Readlink(t.disk(name))
+	var large *tooLarge
 	switch {
 	case errors.Is(err, syscall.ELOOP):
 		e.why, e.hint = "the file is a link that leads back to itself", "remove the link, or let it lead to a file"
@@ -32,6 +33,8 @@ func (t *tree) unreadable(name string, err error) *fileError {
 		e.why, e.hint = "the file is a link to "+link+", which is not there", "remove the link, or let it lead to a file"
 	case errors.Is(err, syscall.EISDIR):
 		e.why, e.hint = "a folder is named like a CUE file", "rename the folder: every *.cue here is read"
+	case errors.As(err, &large):
+		e.why, e.hint = "the file is too large: "+large.Error(), "split it, or generate less"
 	case errors.Is(err, fs.ErrPermission):
 		e.hint = "let yourself read it: chmod u+r"
 	}

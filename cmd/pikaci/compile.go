@@ -36,6 +36,7 @@ type compileFlags struct {
 	list         bool
 	json         bool
 	errorFormat  *string
+	budget       *budgetFlags
 }
 
 func compileCommand() command {
@@ -87,6 +88,7 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 	set.BoolVar(&f.list, "list", false, "print lanes, targets, jobs and titles; no plan")
 	set.BoolVar(&f.json, "json", false, "print the list as JSON (with --list)")
 	f.errorFormat = declareErrorFormat(set)
+	f.budget = declareBudget(set)
 	return f
 }
 
@@ -101,7 +103,11 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	if err := f.validate(args); err != nil {
 		return err
 	}
-	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.Load(f.lanes) })
+	budget, err := f.budget.budget()
+	if err != nil {
+		return err
+	}
+	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.LoadWithin(f.lanes, budget) })
 	if err != nil {
 		return err
 	}
@@ -223,7 +229,7 @@ func (f *compileFlags) rewrite(args []string) string {
 	words := append([]string{"pikaci", "compile"}, args...)
 	f.set.Visit(func(given *pflag.Flag) {
 		switch given.Name {
-		case "check", "output", "error-format":
+		case "check", "output", "error-format", "max-time", "max-memory":
 		case "changed-path":
 			for _, p := range f.changedPaths {
 				words = append(words, "--changed-path", p)
