@@ -106,10 +106,14 @@ func (s *source) findSchemaDirs() []string {
 func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 	var out Diagnostics
 	bad := func(dir, name, message string) {
+		hint := "vendor the schema of this version of pikaci, or use the version that fits it"
+		if dir != s.schemaDirs[0] {
+			hint = "remove it: CUE would add it to the schema that is vendored in " + s.schemaDirs[0]
+		}
 		out = append(out, Diagnostic{
 			Position: Position{File: s.tree.display(path.Join(dir, name))},
 			Message:  message,
-			Hint:     "vendor the schema of this version of pikaci, or use the version that fits it",
+			Hint:     hint,
 		})
 	}
 	for i, dir := range s.schemaDirs {
@@ -123,7 +127,9 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 			switch want, ok := files[name]; {
 			case err != nil:
 				bad(dir, name, "can't read the schema on disk: "+bare(err))
-			case !ok || i > 0:
+			case i > 0:
+				bad(dir, name, "the file adds to the schema, whose one place is "+s.schemaDirs[0])
+			case !ok:
 				bad(dir, name, "the schema on disk has a file that the embedded schema lacks")
 			case !bytes.Equal(b, want):
 				bad(dir, name, "the schema on disk differs from the embedded one")
