@@ -99,8 +99,7 @@ func New(ctx context.Context, o Options) (*Executor, error) {
 	if errors.Is(err, fs.ErrPermission) {
 		hint = "join the group that owns the socket (mostly incus-admin), or run as root"
 	}
-	return nil, &Error{What: "can't reach Incus at " + where, Err: err,
-		Do: hint}
+	return nil, &Error{What: "can't reach Incus at " + where, Err: err, Do: hint}
 }
 
 // Preflight asks for all that the jobs' instances need, so that what is

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -47,7 +48,9 @@ func ending(w io.Writer, r record.Run) error {
 	if len(r.Jobs) > 0 {
 		b.WriteString("\n")
 	}
-	for _, n := range r.Nodes {
+	// By id: in order of time the same run would look different each time.
+	nodes := slices.SortedFunc(slices.Values(r.Nodes), func(a, b record.NodeRecord) int { return strings.Compare(a.ID, b.ID) })
+	for _, n := range nodes {
 		for _, p := range n.Phases {
 			if p.Phase == event.Build && p.EndedAt != nil {
 				fmt.Fprintf(&b, "%s: %s in %s%s\n", n.ID, orDash(string(n.Verdict)), seconds(p.DurationMS), colon(why(n.Outcome)))

@@ -2,12 +2,14 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 )
 
@@ -152,7 +154,7 @@ func SyntaxErrorOf(b []byte, offset int64, err error) *SyntaxError {
 		}
 	case errors.As(err, &typ):
 		offset = typ.Offset
-		problem = fmt.Sprintf("%s: want %s, found %s", typ.Field, typ.Type, typ.Value)
+		problem = fmt.Sprintf("%s: want %s, found %s", cmp.Or(typ.Field, "the file"), jsonKind(typ.Type), typ.Value)
 	case errors.Is(err, io.EOF):
 		problem = "empty"
 	default:
@@ -165,6 +167,24 @@ func SyntaxErrorOf(b []byte, offset int64, err error) *SyntaxError {
 			}
 		}
 	}
+	return SyntaxErrorAt(b, offset, problem)
+}
+
+// jsonKind is what JSON calls a type of Go.
+func jsonKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "object"
+	case reflect.Slice:
+		return "array"
+	case reflect.Int, reflect.Int64:
+		return "whole number"
+	}
+	return t.Kind().String() // string, bool
+}
+
+// SyntaxErrorAt is a problem at an offset in b, counted from 1.
+func SyntaxErrorAt(b []byte, offset int64, problem string) *SyntaxError {
 	line, column := position(b, offset)
 	return &SyntaxError{Line: line, Column: column, Problem: problem}
 }
