@@ -48,6 +48,7 @@ func commands() []command {
 		execCommand(),
 		diffCommand(),
 		graphCommand(),
+		explainCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
