@@ -55,6 +55,7 @@ func commands() []command {
 		execCommand(),
 		diffCommand(),
 		graphCommand(),
+		explainCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
