@@ -102,9 +102,9 @@ func (r *run) abandon(cause error) {
 		for range r.messages {
 		}
 	}()
-	for _, j := range r.jobs {
-		if j.finished == nil {
-			r.endJob(j, cancelled(cause))
+	for _, st := range r.states.order {
+		if _, over := r.outcomes[st.node.ID]; !over {
+			r.endNode(st.node, cancelled(cause))
 		}
 	}
 }

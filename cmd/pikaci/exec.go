@@ -70,31 +70,34 @@ type execFlags struct {
 }
 
 func (f *execFlags) register(s *pflag.FlagSet) {
-	s.StringVar(&f.source, "source", ".", "`DIR` that the snapshot is taken of")
-	s.StringVar(&f.lanes, "lanes", "lanes", "`DIR` of the lane files in the source, to see whether the plan is stale")
-	s.StringVar(&f.stateRoot, "state-root", "", "`DIR` for run records (default: PIKACI_STATE_ROOT, else .pikaci in the source)")
-	s.StringVar(&f.output, "output", "human", "what to print: human, jsonl (events as they happen) or json (the record, at the end)")
-	s.IntVar(&f.parallel, "parallel", 0, "commands at one time, `N` (default: what the host's cpus and memory carry)")
+	s.StringVar(&f.source, "source", ".", "`DIR` tree that the snapshot is taken of (default .)")
+	s.StringVar(&f.lanes, "lanes", "lanes", "`DIR` lane files in the source, to see whether the plan is stale (default lanes)")
+	s.StringVar(&f.stateRoot, "state-root", "", "`DIR` where run records go (default PIKACI_STATE_ROOT, else .pikaci in the source)")
+	s.StringVar(&f.output, "output", "human", "`human|jsonl|json` what to print: lines and a table, events as they happen,\nor the record at the end (default human)")
+	s.IntVar(&f.parallel, "parallel", 0, "`N` commands at one time (default what the host's cpus and memory carry)")
 	s.BoolVar(&f.failFast, "fail-fast", false, "cancel the other jobs when one fails")
 	s.BoolVar(&f.keepGoing, "keep-going", false, "let the other jobs go on when one fails (default)")
-	s.StringVar(&f.job, "job", "", "run one job, by `ID`, and those that it needs")
-	s.StringVar(&f.runID, "run-id", "", "`ID` of the run (default: a new one that sorts by time)")
+	s.StringVar(&f.job, "job", "", "`ID` run this job alone, and those that it needs")
+	s.StringVar(&f.runID, "run-id", "", "`ID` the run's id (default a new one that sorts by time)")
 	s.BoolVar(&f.dryRun, "dry-run", false, "print every Nix command and Incus request as JSON and make none")
 	s.BoolVar(&f.prepareOnly, "prepare-only", false, "build the payloads and stop")
 	s.BoolVar(&f.allowEmpty, "allow-empty", false, "exit with 0, not 5, when there is nothing to run")
-	s.StringVar(&f.runnerFile, "runner", "", "runner `FILE` (default: "+hostfile.DefaultPath+" if there is one)")
-	s.StringVar(&f.socket, "incus-socket", "", "`PATH` of the Incus server's socket")
-	s.StringVar(&f.project, "incus-project", "", "Incus project, by `NAME` (default: default)")
-	s.StringVar(&f.image, "image", "", "`IMAGE` to use in place of the plan's")
-	s.StringVar(&f.instanceType, "instance-type", "", "container or virtual-machine, in place of the plan's")
-	s.StringVar(&f.pool, "storage-pool", "", "storage pool, by `NAME`, for root disks (default: the profiles' own)")
+	s.StringVar(&f.runnerFile, "runner", "", "`FILE` what this host decides and allows (default "+hostfile.DefaultPath+", if there)")
+	s.StringVar(&f.socket, "incus-socket", "", "`PATH` socket of the Incus server (default its usual place)")
+	s.StringVar(&f.project, "incus-project", "", "`NAME` Incus project (default default)")
+	s.StringVar(&f.image, "image", "", "`IMAGE` image in place of the plan's")
+	s.StringVar(&f.instanceType, "instance-type", "", "`container|virtual-machine` in place of the plan's")
+	s.StringVar(&f.pool, "storage-pool", "", "`NAME` storage pool for root disks (default the profiles' own)")
 }
 
 // execution is all that is known before anything runs.
 type execution struct {
-	flags  execFlags
-	plan   *plan.Plan
-	runner *hostfile.File
+	flags execFlags
+	plan  *plan.Plan
+	// planText is the plan as it was given, before the host's overrides: with
+	// its digest, it can be carried out again.
+	planText []byte
+	runner   *hostfile.File
 	// jobs are those that run: of the others nothing is asked for.
 	jobs []plan.Job
 	// source and stateRoot are absolute.
@@ -116,6 +119,9 @@ func prepareExecution(flags execFlags, planFile string, s *session) (*execution,
 		return nil, err
 	}
 	x := &execution{flags: flags, plan: p, fromEnv: s.lookupEnv}
+	if x.planText, err = plan.Encode(p); err != nil {
+		return nil, err
+	}
 	if x.source, err = filepath.Abs(flags.source); err != nil {
 		return nil, usage("", "--source: %v", err)
 	}

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -135,7 +137,7 @@ func (x *execution) makeDir() (*record.Dir, error) {
 	case err != nil:
 		return nil, err
 	}
-	return dir, dir.WritePlan(x.plan)
+	return dir, dir.Write("plan.json", x.planText)
 }
 
 // reader is who watches the run; nobody where only the record is asked for.
@@ -184,11 +186,7 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 // openJob opens the job's logs and shows what is written to them.
 func openJob(dir *record.Dir, j *runtime.JobContext, journal *record.Journal, pump *report.Pump) (func() error, error) {
 	id := j.Job.ID
-	secrets := make([]string, 0, len(j.Secrets))
-	for _, v := range j.Secrets {
-		secrets = append(secrets, v)
-	}
-	logs, err := dir.OpenLogs(id, secrets, j.Limits.LogBytes, func(s event.Stream, p []byte) { pump.Output(id, s, p) })
+	logs, err := dir.OpenLogs(id, slices.Collect(maps.Values(j.Secrets)), j.Limits.LogBytes, func(s event.Stream, p []byte) { pump.Output(id, s, p) })
 	if err != nil {
 		return nil, err
 	}
@@ -203,14 +201,17 @@ func openJob(dir *record.Dir, j *runtime.JobContext, journal *record.Journal, pu
 // hostSetup runs one host_setup command in the source tree; its output goes to
 // a log of the run.
 func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []string) error {
-	log, err := os.OpenFile(filepath.Join(dir.Path, "host-setup.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log, err := dir.OpenSetupLog(slices.Collect(maps.Values(x.secrets)), x.limits.LogBytes)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
 	fmt.Fprintf(log, "pikaci: %s\n", strings.Join(argv, " "))
-	if err := host.Setup(ctx, x.source, argv, log); err != nil {
-		return fmt.Errorf("%w; its output is in %s", err, log.Name())
+	err = host.Setup(ctx, x.source, argv, log)
+	if _, closeErr := log.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("%w; its output is in %s", err, filepath.Join(dir.Path, "host-setup.log"))
 	}
 	return nil
 }

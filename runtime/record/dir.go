@@ -16,7 +16,6 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/sledtools/pikaci/runtime/event"
-	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // Dir is the directory of one run.
@@ -74,15 +73,6 @@ func (d *Dir) WriteJSON(name string, v any) error {
 		return fmt.Errorf("encode %s: %w", name, err)
 	}
 	return d.Write(name, append(b, '\n'))
-}
-
-// WritePlan keeps the plan that the run carries out.
-func (d *Dir) WritePlan(p *plan.Plan) error {
-	b, err := plan.Encode(p)
-	if err != nil {
-		return err
-	}
-	return d.Write("plan.json", b)
 }
 
 // snapshotRecord is pikaci-snapshot.json.
