@@ -25,7 +25,7 @@ type lostError struct{ err error }
 func (e *lostError) Error() string { return "write frames: " + e.err.Error() }
 
 // frames writes frames to the host.
-type frames struct{ w io.Writer }
+type frames struct{ w *os.File }
 
 // write writes b, which begins with a frame's header.
 func (f frames) write(b []byte) error {
@@ -45,7 +45,7 @@ func (f frames) send(k guest.Kind, payload []byte) error {
 // follow writes frames of all that the job writes, from the offsets on, then
 // its status and its artifacts. TERM is passed on to the supervisor; the job's
 // end is waited for all the same.
-func follow(w io.Writer, start guest.Start) error {
+func follow(w *os.File, start guest.Start) error {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	go func() {
@@ -56,6 +56,7 @@ func follow(w io.Writer, start guest.Start) error {
 		}
 	}()
 	out := frames{w}
+	widen(w)
 	stdout, err := openTail(stdoutFile, guest.Stdout, start.From.Stdout)
 	if err != nil {
 		return err
@@ -95,35 +96,6 @@ func readStatus() ([]byte, error) {
 	return b, err
 }
 
-// tail is a file that grows.
-type tail struct {
-	file *os.File
-	kind guest.Kind
-	buf  []byte
-}
-
-func openTail(name string, k guest.Kind, offset int64) (*tail, error) {
-	f, err := openRegular(name)
-	if err != nil {
-		return nil, err
-	}
-	_, err = f.Seek(offset, io.SeekStart)
-	return &tail{file: f, kind: k, buf: make([]byte, guest.HeaderSize+guest.MaxPayload)}, err
-}
-
-// send sends what is there, at most one frame, and tells whether there was any.
-func (t *tail) send(out frames) (bool, error) {
-	n, err := t.file.Read(t.buf[guest.HeaderSize:])
-	if n > 0 {
-		guest.PutHeader(t.buf, t.kind, n)
-		return true, out.write(t.buf[:guest.HeaderSize+n])
-	}
-	if err == io.EOF {
-		err = nil
-	}
-	return false, err
-}
-
 // tailToEnd sends the output until the job has ended and all of it is sent.
 func tailToEnd(out frames, tails ...*tail) error {
 	wait, begun, over := shortest, false, false
@@ -134,17 +106,20 @@ func tailToEnd(out frames, tails ...*tail) error {
 				return err
 			}
 		}
-		more := false
+		most := 0
 		for _, t := range tails {
-			sent, err := t.send(out)
+			n, err := t.send(out)
 			if err != nil {
 				return err
 			}
-			more = more || sent
+			most = max(most, n)
 		}
 		switch {
-		case more:
+		case most == guest.MaxPayload:
+		case most > 0:
+			// Not at once: what comes meanwhile makes one frame, not many.
 			wait = shortest
+			time.Sleep(wait)
 		case over && !exists(statusFile):
 			return errors.New("the supervisor was killed" + lastWords())
 		case over:

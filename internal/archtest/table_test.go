@@ -132,8 +132,9 @@ var rules = []rule{
 		not:  offline,
 	},
 	{
-		pkg:  "runtime/runtimetest",
-		ours: []string{"runtime", "runtime/event", "schema/plan"},
+		pkg:   "runtime/runtimetest",
+		ours:  []string{"runtime", "runtime/event", "runtime/guest", "schema/plan"},
+		third: []string{"github.com/gorilla/websocket"},
 	},
 
 	// Tests only.

@@ -63,6 +63,8 @@ type bench struct {
 	mu     sync.Mutex
 	events []event.Event
 	lease  *event.Lease
+	// leftovers are what is still there, where the server is a fake one.
+	leftovers func() []string
 }
 
 // newBench makes a job for the local Incus; change may alter it first.
@@ -210,6 +212,9 @@ func (b *bench) takeBack() {
 // left are the names of instances that bear the run's mark.
 func (b *bench) left() (names []string) {
 	b.t.Helper()
+	if b.leftovers != nil {
+		return b.leftovers()
+	}
 	all, err := server(b.t, b.socket).GetInstances(api.InstanceTypeAny)
 	if err != nil {
 		b.t.Fatal(err)

@@ -1,0 +1,98 @@
+package incus_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/event"
+)
+
+// proxy passes requests on to the local Incus and keeps what they were.
+type proxy struct {
+	socket string
+	mu     sync.Mutex
+	seen   []string
+}
+
+func newProxy(t *testing.T) *proxy {
+	t.Helper()
+	p := &proxy{socket: filepath.Join(t.TempDir(), "s")}
+	l, err := net.Listen("unix", p.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := os.Getenv("INCUS_DIR")
+	if dir == "" {
+		dir = "/var/lib/incus"
+	}
+	pass := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "unix"}) },
+		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "unix.socket"))
+		}},
+	}
+	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p.mu.Lock()
+		p.seen = append(p.seen, r.Method+" "+r.URL.Path)
+		p.mu.Unlock()
+		pass.ServeHTTP(w, r)
+	})}
+	go s.Serve(l)
+	t.Cleanup(func() { s.Close() })
+	return p
+}
+
+// From the connection to the instance's end, with a payload and an artifact.
+func TestOneJobTakesFewRequests(t *testing.T) {
+	const most = 24
+	p := newProxy(t)
+	b := newBenchAt(t, p.socket, wants("*"))
+	b.file("out/f", "payload\n", 0o644)
+	b.payload("role", "out", "/staged")
+	b.passes("cat /staged/f; echo 1 > $PIKACI_ARTIFACTS/a")
+	if err := b.x.Release(context.Background(), *b.lease); err != nil {
+		t.Fatal(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t.Logf("%d requests:\n%s", len(p.seen), strings.Join(p.seen, "\n"))
+	if len(p.seen) > most {
+		t.Errorf("%d requests, want at most %d", len(p.seen), most)
+	}
+}
+
+// How long a job's output takes to a file, by the gibibyte.
+func BenchmarkOutput(b *testing.B) {
+	const size = 1 << 30
+	b.SetBytes(size)
+	for b.Loop() {
+		b.StopTimer()
+		x := newBench(b, nil)
+		file, err := os.Create(filepath.Join(b.TempDir(), "stdout.log"))
+		if err != nil {
+			b.Fatal(err)
+		}
+		x.job.Logs = runtime.Logs{Host: new(log), Stdout: file, Stderr: new(log)}
+		x.create()
+		b.StartTimer()
+		out, err := x.execute(context.Background(), "head", "-c", "1G", "/dev/zero")
+		b.StopTimer()
+		info, _ := file.Stat()
+		if err != nil || out.Verdict != event.Passed || info.Size() != size {
+			b.Fatalf("%+v, %v, %d bytes", out, err, info.Size())
+		}
+		file.Close()
+		os.Remove(file.Name())
+		x.takeBack()
+		b.StartTimer()
+	}
+}

@@ -1,0 +1,280 @@
+package runtimetest
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gorilla/websocket"
+
+	"github.com/sledtools/pikaci/runtime/guest"
+)
+
+// Incus is a fake of the part of Incus' API that executors use. It makes no
+// instances: what runs in them is a function of the test. Virtual machines are
+// tested against it, where the machine can run none.
+type Incus struct {
+	// Socket is where it listens.
+	Socket string
+	// Guest is the guest program: it is told what the host says and writes
+	// frames. ctx ends when it gets TERM, or its connection is gone.
+	Guest func(ctx context.Context, start guest.Start, out io.Writer)
+	// BootPolls is how often a virtual machine is asked for its state before
+	// its agent answers.
+	BootPolls int
+
+	mu        sync.Mutex
+	requests  []Request
+	instances map[string]*instance
+	calls     map[string]*call
+	made      int
+}
+
+// Request is one request that the server got.
+type Request struct {
+	Method, Path string
+	Body         map[string]any
+}
+
+// instance is a fake one.
+type instance struct {
+	fields map[string]any
+	etag   int
+	status int
+	polls  int
+}
+
+// The status codes of Incus.
+const (
+	codeStopped = 102
+	codeRunning = 103
+)
+
+// call is an exec under way.
+type call struct {
+	conns map[string]chan *websocket.Conn
+}
+
+// NewIncus starts a fake server that ends with the test. Its guest passes.
+func NewIncus(t testing.TB) *Incus {
+	t.Helper()
+	s := &Incus{Socket: filepath.Join(t.TempDir(), "s"), Guest: Passes,
+		instances: map[string]*instance{}, calls: map[string]*call{}}
+	l, err := net.Listen("unix", s.Socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	for pattern, f := range map[string]func(*http.Request, map[string]any) (any, bool, error){
+		"GET /1.0":                          s.info,
+		"GET /1.0/projects/{name}":          s.exists,
+		"GET /1.0/profiles/{name}":          s.exists,
+		"GET /1.0/images/aliases/{name...}": s.image,
+		"GET /1.0/operations/{id}/wait":     s.wait,
+		"POST /1.0/instances":               s.create,
+		"GET /1.0/instances/{name}":         s.get,
+		"PUT /1.0/instances/{name}":         s.update,
+		"DELETE /1.0/instances/{name}":      s.remove,
+		"GET /1.0/instances/{name}/state":   s.state,
+		"PUT /1.0/instances/{name}/state":   s.setState,
+		"POST /1.0/instances/{name}/exec":   s.exec,
+	} {
+		mux.HandleFunc(pattern, s.answer(f))
+	}
+	mux.HandleFunc("GET /1.0/operations/{id}/websocket", s.attach)
+	server := &http.Server{Handler: mux}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return s
+}
+
+// Passes is a guest whose command prints "hello" and exits with 0.
+func Passes(_ context.Context, _ guest.Start, out io.Writer) {
+	guest.WriteFrame(out, guest.Started, nil)
+	guest.WriteFrame(out, guest.Stdout, []byte("hello\n"))
+	guest.WriteFrame(out, guest.Ended, []byte(`{"code": 0, "stdout": 6}`))
+	guest.WriteFrame(out, guest.Done, nil)
+}
+
+// Requests are what the server got, in order; without those that only wait.
+func (s *Incus) Requests() []Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
+}
+
+// Instances are the names of those that are there.
+func (s *Incus) Instances() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.instances))
+}
+
+// PowerOff stops all instances, as from inside.
+func (s *Incus) PowerOff() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, i := range s.instances {
+		i.status = codeStopped
+	}
+}
+
+// refusal is an error with its HTTP status.
+type refusal struct {
+	code int
+	text string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+// answer makes a handler of a function that gives the metadata of its answer,
+// and whether that is an operation.
+func (s *Incus) answer(f func(*http.Request, map[string]any) (any, bool, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var body map[string]any
+		json.NewDecoder(r.Body).Decode(&body)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if !strings.HasPrefix(r.URL.Path, "/1.0/operations/") {
+			s.requests = append(s.requests, Request{r.Method, r.URL.Path, body})
+		}
+		metadata, async, err := f(r, body)
+		reply := map[string]any{"type": "sync", "status": "Success", "status_code": 200, "metadata": metadata}
+		code := http.StatusOK
+		if async {
+			code = http.StatusAccepted
+			reply["type"], reply["status_code"] = "async", 100
+			reply["operation"] = "/1.0/operations/" + metadata.(map[string]any)["id"].(string)
+		}
+		if err != nil {
+			code = http.StatusBadRequest
+			if known, ok := err.(*refusal); ok {
+				code = known.code
+			}
+			reply = map[string]any{"type": "error", "error": err.Error(), "error_code": code}
+		}
+		if i := s.instances[r.PathValue("name")]; i != nil {
+			w.Header().Set("ETag", fmt.Sprint(i.etag))
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(code)
+		json.NewEncoder(w).Encode(reply)
+	}
+}
+
+func (s *Incus) info(*http.Request, map[string]any) (any, bool, error) {
+	return map[string]any{"api_version": "1.0", "auth": "trusted",
+		"api_extensions": []string{"projects", "instances", "image_types", "container_exec_user_group_cwd"},
+		"environment":    map[string]any{"kernel_architecture": "x86_64"}}, false, nil
+}
+
+func (s *Incus) exists(r *http.Request, _ map[string]any) (any, bool, error) {
+	return map[string]any{"name": r.PathValue("name")}, false, nil
+}
+
+// image is there as an image of virtual machines.
+func (s *Incus) image(r *http.Request, _ map[string]any) (any, bool, error) {
+	return map[string]any{"name": r.PathValue("name"), "type": "virtual-machine", "target": "fingerprint"}, false, nil
+}
+
+// operation is one that is done.
+func (s *Incus) operation(metadata map[string]any) (any, bool, error) {
+	s.made++
+	return map[string]any{"id": fmt.Sprintf("operation-%d", s.made), "status": "Success", "status_code": 200, "metadata": metadata}, true, nil
+}
+
+func (s *Incus) wait(r *http.Request, _ map[string]any) (any, bool, error) {
+	return map[string]any{"id": r.PathValue("id"), "status": "Success", "status_code": 200}, false, nil
+}
+
+func (s *Incus) create(_ *http.Request, body map[string]any) (any, bool, error) {
+	name, _ := body["name"].(string)
+	if s.instances[name] != nil {
+		return nil, false, &refusal{http.StatusConflict, "instance exists: " + name}
+	}
+	s.made++
+	config, _ := body["config"].(map[string]any)
+	if config == nil {
+		config = map[string]any{}
+	}
+	config["volatile.uuid"] = fmt.Sprintf("uuid-%d", s.made)
+	body["config"] = config
+	s.instances[name] = &instance{fields: body, status: codeStopped}
+	return s.operation(nil)
+}
+
+func (s *Incus) find(r *http.Request) (*instance, error) {
+	if i := s.instances[r.PathValue("name")]; i != nil {
+		return i, nil
+	}
+	return nil, &refusal{http.StatusNotFound, "Instance not found"}
+}
+
+func (s *Incus) get(r *http.Request, _ map[string]any) (any, bool, error) {
+	i, err := s.find(r)
+	if err != nil {
+		return nil, false, err
+	}
+	all := maps.Clone(i.fields)
+	all["status_code"] = i.status
+	return all, false, nil
+}
+
+func (s *Incus) update(r *http.Request, body map[string]any) (any, bool, error) {
+	i, err := s.find(r)
+	if err != nil {
+		return nil, false, err
+	}
+	if r.Header.Get("If-Match") != fmt.Sprint(i.etag) {
+		return nil, false, &refusal{http.StatusPreconditionFailed, "Precondition failed"}
+	}
+	i.etag++
+	maps.Copy(i.fields, body)
+	return s.operation(nil)
+}
+
+func (s *Incus) remove(r *http.Request, _ map[string]any) (any, bool, error) {
+	i, err := s.find(r)
+	if err == nil && i.status != codeStopped {
+		err = &refusal{http.StatusBadRequest, "Instance is running"}
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	delete(s.instances, r.PathValue("name"))
+	return s.operation(nil)
+}
+
+func (s *Incus) state(r *http.Request, _ map[string]any) (any, bool, error) {
+	i, err := s.find(r)
+	if err != nil {
+		return nil, false, err
+	}
+	processes := 1
+	if i.fields["type"] == "virtual-machine" && i.polls < s.BootPolls {
+		i.polls++
+		processes = -1
+	}
+	return map[string]any{"status_code": i.status, "processes": processes}, false, nil
+}
+
+func (s *Incus) setState(r *http.Request, body map[string]any) (any, bool, error) {
+	i, err := s.find(r)
+	if err != nil {
+		return nil, false, err
+	}
+	i.status = codeRunning
+	if body["action"] == "stop" {
+		i.status = codeStopped
+	}
+	return s.operation(nil)
+}
