@@ -49,6 +49,7 @@ func commands() []command {
 		diffCommand(),
 		graphCommand(),
 		explainCommand(),
+		fmtCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
