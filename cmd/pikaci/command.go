@@ -56,6 +56,7 @@ func commands() []command {
 		diffCommand(),
 		graphCommand(),
 		explainCommand(),
+		fmtCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
