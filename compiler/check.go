@@ -16,33 +16,39 @@ type checker struct {
 	p *places
 	// lanes are in source order, so that of two places the later is wrong.
 	lanes []*laneFile
-	out   Diagnostics
+	// rolesUnknown says that the folder's roles could not be read.
+	rolesUnknown bool
+	out          Diagnostics
 }
 
 // check gives every mistake of the catalogue, in source order.
 func check(c *Catalogue, p *places, dir string) Diagnostics {
-	k := &checker{c: c, p: p}
-	byID := map[string]*laneFile{}
-	var ids []string
-	for i := range c.lanes {
-		byID[c.lanes[i].id] = &c.lanes[i]
-		ids = append(ids, c.lanes[i].id)
-	}
-	if len(ids) == 0 {
+	if len(c.lanes) == 0 {
 		return Diagnostics{{Position: Position{File: dir}, Message: "no lanes in the lane files",
 			Hint: "a lane is written as lanes: my_lane: {title: ..., jobs: {...}}"}}
 	}
-	p.sortAuthored(ids, "lanes")
+	return (&checker{c: c, p: p}).all()
+}
+
+// all gives every mistake of the checker's catalogue, in source order.
+func (k *checker) all() Diagnostics {
+	byID := map[string]*laneFile{}
+	var ids []string
+	for i := range k.c.lanes {
+		byID[k.c.lanes[i].id] = &k.c.lanes[i]
+		ids = append(ids, k.c.lanes[i].id)
+	}
+	k.p.sortAuthored(ids, "lanes")
 	for _, id := range ids {
 		k.lanes = append(k.lanes, byID[id])
 	}
 	k.names()
 	k.jobIDs()
-	k.roles([]string{"roles"}, c.roles, nil)
+	k.roles([]string{"roles"}, k.c.roles, nil)
 	for _, l := range k.lanes {
 		k.lane(l)
 	}
-	if len(k.out) == 0 {
+	if len(k.out) == 0 && !k.rolesUnknown {
 		// The graph is only worth wiring from lanes that are right.
 		k.graph()
 	}

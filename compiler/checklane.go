@@ -40,7 +40,9 @@ func (k *checker) lane(l *laneFile) {
 		k.command(under("host_setup", strconv.Itoa(i)), argv)
 	}
 	k.roles(under("roles"), l.roles, k.c.roles)
-	k.payloads(l, under("payloads"))
+	if !k.rolesUnknown {
+		k.payloads(l, under("payloads"))
+	}
 	for i := range l.jobs {
 		k.job(l, &l.jobs[i])
 	}
