@@ -182,7 +182,33 @@ func (w *walker) scalar(path []string, user, want cue.Value, words string) {
 
 // wrong is a value of the wrong kind or out of bounds.
 func (w *walker) wrong(path []string, user cue.Value, words string) {
+	if len(path) > 4 && path[2] == "jobs" && path[4] == "secrets" {
+		w.wrongSecret(path, user)
+		return
+	}
 	w.fail(w.place(path, user), path, "", "%s is %s: want %s", w.subject(path), shownValue(user), words)
+}
+
+// wrongSecret is something else than a name among the secrets. It may be a
+// value, which no message shows, nor its line.
+func (w *walker) wrongSecret(path []string, user cue.Value) {
+	hint, what := "the runner holds the values", "name of an environment variable"
+	if len(path) == 5 {
+		what = "list of names of environment variables"
+	} else if s, err := user.String(); err == nil {
+		if name, _, value := strings.Cut(s, "="); value && schemaName(name) {
+			hint = fmt.Sprintf("say %q alone; the runner holds the value", name)
+		}
+	}
+	w.fail(w.place(path, user), path, hint, "%s is no %s", w.subject(path), what)
+	w.out[len(w.out)-1].secret = true
+}
+
+// schemaName reports whether a text is what the schema takes as EnvName.
+func schemaName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
 }
 
 // place is where a value was written: its own place if the syntax shows it,

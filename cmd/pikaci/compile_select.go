@@ -19,7 +19,7 @@ const maxPathList = 64 << 20
 
 // validate refuses flags that don't go together, before anything is read.
 func (f *compileFlags) validate(lanes []string) error {
-	for _, empty := range []string{"lanes", "job", "trigger", "changed-since", "output", "check"} {
+	for _, empty := range []string{"lanes", "job", "trigger", "changed-since", "output", "check", "tree"} {
 		if given := f.set.Lookup(empty); given.Changed && given.Value.String() == "" {
 			return usage("", "--%s is empty", empty)
 		}
@@ -59,7 +59,7 @@ func (f *compileFlags) validateList(lanes []string) error {
 		return usage("", "--list and LANE exclude each other: it shows all lanes")
 	}
 	for _, other := range []string{
-		"job", "trigger", "changed-since", "changed-path", "format", "run-dir", "run-id", "created-at", "output", "check",
+		"job", "trigger", "changed-since", "changed-path", "format", "run-dir", "run-id", "created-at", "output", "check", "tree",
 	} {
 		if err := exclude(f.set, "list", other); err != nil {
 			return err
