@@ -15,6 +15,9 @@ type Catalogue struct {
 	lanes   []laneFile
 	roles   []role
 	sources []plan.Source
+	// warnings are what was found odd; places say where it was written.
+	warnings Diagnostics
+	places   *places
 }
 
 // Lane is what a list of lanes shows of one.
@@ -67,9 +70,11 @@ func (c *Catalogue) fill(s *source) error {
 	}
 	slices.SortFunc(lanes, func(a, b laneFile) int { return strings.Compare(a.id, b.id) })
 	c.lanes, c.roles = lanes, roles
-	if found := check(c, p, s.shown); len(found) > 0 {
+	found, warnings := check(c, p, s.shown)
+	if len(found) > 0 {
 		return found
 	}
+	c.warnings, c.places = s.tree.quote(warnings), p
 	c.sources, err = s.tree.sources()
 	return err
 }

@@ -16,33 +16,44 @@ type checker struct {
 	p *places
 	// lanes are in source order, so that of two places the later is wrong.
 	lanes []*laneFile
-	out   Diagnostics
+	// rolesUnknown says that the folder's roles could not be read.
+	rolesUnknown bool
+	out          Diagnostics
 }
 
-// check gives every mistake of the catalogue, in source order.
-func check(c *Catalogue, p *places, dir string) Diagnostics {
+// check gives every mistake of the catalogue, in source order, or the
+// warnings where there is none.
+func check(c *Catalogue, p *places, dir string) (mistakes, warnings Diagnostics) {
+	if len(c.lanes) == 0 {
+		return Diagnostics{{Position: Position{File: dir}, Message: "no lanes in the lane files",
+			Hint: "a lane is written as lanes: my_lane: {title: ..., jobs: {...}}"}}, nil
+	}
 	k := &checker{c: c, p: p}
+	if found := k.all(); len(found) > 0 {
+		return found, nil
+	}
+	return nil, k.warn()
+}
+
+// all gives every mistake of the checker's catalogue, in source order.
+func (k *checker) all() Diagnostics {
 	byID := map[string]*laneFile{}
 	var ids []string
-	for i := range c.lanes {
-		byID[c.lanes[i].id] = &c.lanes[i]
-		ids = append(ids, c.lanes[i].id)
+	for i := range k.c.lanes {
+		byID[k.c.lanes[i].id] = &k.c.lanes[i]
+		ids = append(ids, k.c.lanes[i].id)
 	}
-	if len(ids) == 0 {
-		return Diagnostics{{Position: Position{File: dir}, Message: "no lanes in the lane files",
-			Hint: "a lane is written as lanes: my_lane: {title: ..., jobs: {...}}"}}
-	}
-	p.sortAuthored(ids, "lanes")
+	k.p.sortAuthored(ids, "lanes")
 	for _, id := range ids {
 		k.lanes = append(k.lanes, byID[id])
 	}
 	k.names()
 	k.jobIDs()
-	k.roles([]string{"roles"}, c.roles, nil)
+	k.roles([]string{"roles"}, k.c.roles, nil)
 	for _, l := range k.lanes {
 		k.lane(l)
 	}
-	if len(k.out) == 0 {
+	if len(k.out) == 0 && !k.rolesUnknown {
 		// The graph is only worth wiring from lanes that are right.
 		k.graph()
 	}
@@ -91,10 +102,17 @@ func (k *checker) nameAt(l *laneFile, field string) Position {
 
 func (k *checker) jobIDs() {
 	owner := map[string]*laneFile{}
+	folded := map[string][]string{}
 	for _, l := range k.lanes {
 		for _, j := range l.jobs {
+			path, key := []string{"lanes", l.id, "jobs", j.id}, strings.ToLower(j.id)
+			if first := folded[key]; first != nil && first[3] != j.id {
+				k.fail(k.p.label(path...), path, []Position{k.p.label(first...)},
+					"a job's folder has its name, and not every disk tells letters' case", "job %s and job %s differ only in case", j.id, first[3])
+				continue
+			}
+			folded[key] = path
 			if first := owner[j.id]; first != nil {
-				path := []string{"lanes", l.id, "jobs", j.id}
 				k.fail(k.p.label(path...), path, []Position{k.p.label("lanes", first.id, "jobs", j.id)},
 					"ids of jobs are unique over all lanes", "job %s is already a job of lane %s", j.id, first.id)
 				continue
@@ -121,6 +139,11 @@ func (k *checker) roles(path []string, roles, before []role) {
 		}
 		if !cleanAbsolute(r.guestMountPath) {
 			k.bad(append(at, "guest_mount_path"), "guest_mount_path is %q: want an absolute path without . and ..", r.guestMountPath)
+		}
+		for _, own := range []string{"/proc", "/sys", "/dev"} {
+			if within(r.guestMountPath, own) {
+				k.bad(append(at, "guest_mount_path"), "guest_mount_path %s lies in %s, which is the guest's kernel's", r.guestMountPath, own)
+			}
 		}
 		for _, taken := range []string{defaultWorkingDir, "/run/pikaci"} {
 			if within(taken, r.guestMountPath) || within(r.guestMountPath, taken) {

@@ -40,7 +40,9 @@ func (k *checker) lane(l *laneFile) {
 		k.command(under("host_setup", strconv.Itoa(i)), argv)
 	}
 	k.roles(under("roles"), l.roles, k.c.roles)
-	k.payloads(l, under("payloads"))
+	if !k.rolesUnknown {
+		k.payloads(l, under("payloads"))
+	}
 	for i := range l.jobs {
 		k.job(l, &l.jobs[i])
 	}
@@ -58,11 +60,22 @@ func badGlob(glob string) string {
 		return "it is absolute"
 	case strings.HasPrefix(glob, "./") || slices.Contains(strings.Split(glob, "/"), ".."):
 		return "a changed path never holds ./ or .."
+	case strings.HasSuffix(glob, "/"):
+		return "a changed path is a file and never ends with a slash: " + glob + "**"
+	case strings.HasPrefix(glob, "!"):
+		return "globs know no negation: a lane is chosen by what it lists"
+	case strings.Contains(glob, "//") || slices.Contains(strings.Split(glob, "/"), "."):
+		return "a changed path never holds // or /./"
+	case windowsPath().MatchString(glob):
+		return "parts of a path are joined by /, a backslash takes the next letter as it is"
 	case strings.ContainsRune(glob, 0):
 		return "it holds a NUL character"
 	}
 	return ""
 }
+
+// windowsPath finds a backslash before a letter, which needs none.
+var windowsPath = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\[A-Za-z0-9_]`) })
 
 // systemPattern finds the Nix system among the parts of an output's name.
 var systemPattern = sync.OnceValue(func() *regexp.Regexp {

@@ -67,7 +67,7 @@ func (d *decoder) lane(id string, v cue.Value, p *places) laneFile {
 	into(d, v, "target_id", &l.targetID, d.text)
 	into(d, v, "trigger", &l.trigger, func(v cue.Value) plan.Trigger { return plan.Trigger(d.text(v)) })
 	into(d, v, "concurrency_group", &l.concurrencyGroup, d.text)
-	into(d, v, "paths", &l.paths, d.texts)
+	into(d, v, "paths", &l.paths, func(v cue.Value) []string { l.saysPaths = true; return d.texts(v) })
 	into(d, v, "system", &l.system, d.text)
 	into(d, v, "shared_prepare", &l.sharedPrepare, d.sharedPrepare)
 	into(d, v, "payloads", &l.payloads, func(v cue.Value) []payloadFile { return list(d, v, d.payload) })

@@ -25,14 +25,16 @@ type laneFile struct {
 	trigger          plan.Trigger
 	concurrencyGroup string
 	paths            []string
-	system           string
-	sharedPrepare    *sharedPrepare
-	payloads         []payloadFile
-	roles            []role
-	snapshotExclude  []string
-	incus            plan.Incus
-	hostSetup        [][]string
-	jobs             []jobFile
+	// saysPaths says that paths were written, if empty.
+	saysPaths       bool
+	system          string
+	sharedPrepare   *sharedPrepare
+	payloads        []payloadFile
+	roles           []role
+	snapshotExclude []string
+	incus           plan.Incus
+	hostSetup       [][]string
+	jobs            []jobFile
 }
 
 type sharedPrepare struct{ nodePrefix, description string }

@@ -14,9 +14,19 @@ const maxQuote = 4096
 // quote adds to each diagnostic the line that it points at, as it was read.
 func (t *tree) quote(found Diagnostics) Diagnostics {
 	lines := map[string][][]byte{}
+	type line struct {
+		file string
+		line int
+	}
+	secret := map[line]bool{}
+	for _, d := range found {
+		if d.secret {
+			secret[line{d.Position.File, d.Position.Line}] = true
+		}
+	}
 	for i := range found {
 		d := &found[i]
-		if d.secret || d.Position.Line == 0 {
+		if d.Position.Line == 0 || secret[line{d.Position.File, d.Position.Line}] {
 			continue
 		}
 		file, split := lines[d.Position.File]

@@ -80,6 +80,28 @@ func TestMistakes(t *testing.T) {
 	})
 }
 
+// TestWarnings compiles lane files that are valid and odd: file "want" holds
+// the warnings. Those of the tree follow: the archive is the tree.
+func TestWarnings(t *testing.T) {
+	each(t, "testdata/warnings/*.txtar", "want", func(t *testing.T, a *txtar.Archive) []byte {
+		c, err := Load("lanes")
+		var d Diagnostics
+		if errors.As(err, &d) {
+			t.Fatalf("%s", printed(d))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bytes.HasPrefix(a.Comment, []byte("tree: ")) {
+			return printed(c.Unmatched(os.DirFS(".")))
+		}
+		if len(c.Warnings()) > 0 {
+			mustEdit(t, a, c.Warnings()[0])
+		}
+		return printed(c.Warnings())
+	})
+}
+
 // mustEdit checks that the first position is in a file that the archive's edit
 // directive names.
 func mustEdit(t *testing.T, a *txtar.Archive, first Diagnostic) {
@@ -134,7 +156,11 @@ func TestPlans(t *testing.T) {
 func printed(d Diagnostics) []byte {
 	var b bytes.Buffer
 	for _, x := range d {
-		fmt.Fprintf(&b, "%s: %s\n", x.Position, x.Message)
+		word := ""
+		if x.Severity == Warning {
+			word = "warning: "
+		}
+		fmt.Fprintf(&b, "%s: %s%s\n", x.Position, word, x.Message)
 		if x.Path != "" {
 			fmt.Fprintf(&b, "    path: %s\n", x.Path)
 		}
@@ -243,7 +269,7 @@ func (d directive) do() error {
 		}
 		line := []byte("// " + strings.Repeat("x", 60) + "\n")
 		return os.WriteFile(d.args[0], append(b, bytes.Repeat(line, n<<20/len(line))...), 0o644)
-	case "edit", "select":
+	case "edit", "select", "tree":
 		return nil
 	}
 	return fmt.Errorf("no such directive")

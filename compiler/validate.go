@@ -28,6 +28,10 @@ func (s *source) evaluate() ([]laneFile, []role, *places, error) {
 	}
 	p := readPlaces(s.tree, inst.Files)
 	if found := s.binding(inst, p); len(found) > 0 {
+		if p.has("lanes") {
+			// What is bound wrongly can still be read.
+			found = append(found, s.walk(p)...)
+		}
 		return nil, nil, nil, found
 	}
 	v := newContext().BuildInstance(inst)

@@ -64,6 +64,9 @@ func (s *source) walk(p *places) Diagnostics {
 	if len(w.out) == 0 {
 		w.out = w.derived
 	}
+	if len(w.out) > 0 {
+		w.out = append(w.out, w.rest(user)...)
+	}
 	return sorted(w.out)
 }
 
@@ -179,7 +182,33 @@ func (w *walker) scalar(path []string, user, want cue.Value, words string) {
 
 // wrong is a value of the wrong kind or out of bounds.
 func (w *walker) wrong(path []string, user cue.Value, words string) {
+	if len(path) > 4 && path[2] == "jobs" && path[4] == "secrets" {
+		w.wrongSecret(path, user)
+		return
+	}
 	w.fail(w.place(path, user), path, "", "%s is %s: want %s", w.subject(path), shownValue(user), words)
+}
+
+// wrongSecret is something else than a name among the secrets. It may be a
+// value, which no message shows, nor its line.
+func (w *walker) wrongSecret(path []string, user cue.Value) {
+	hint, what := "the runner holds the values", "name of an environment variable"
+	if len(path) == 5 {
+		what = "list of names of environment variables"
+	} else if s, err := user.String(); err == nil {
+		if name, _, value := strings.Cut(s, "="); value && schemaName(name) {
+			hint = fmt.Sprintf("say %q alone; the runner holds the value", name)
+		}
+	}
+	w.fail(w.place(path, user), path, hint, "%s is no %s", w.subject(path), what)
+	w.out[len(w.out)-1].secret = true
+}
+
+// schemaName reports whether a text is what the schema takes as EnvName.
+func schemaName(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '_' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
 }
 
 // place is where a value was written: its own place if the syntax shows it,
@@ -243,10 +272,9 @@ func (w *walker) fields(path []string, user, want cue.Value, words string) {
 				"unknown field %s in %s", n, w.container(path))
 		}
 	}
-	for _, n := range known.required {
-		if !mine[n] {
-			w.missing(path, user, n, wanted(known.values[n]))
-		}
+	lacks := slices.DeleteFunc(known.required, func(n string) bool { return mine[n] })
+	if len(lacks) > 0 {
+		w.missing(path, user, lacks, known.values)
 	}
 }
 
@@ -274,21 +302,31 @@ func knownFields(want cue.Value) known {
 	return k
 }
 
-// missing is a required field that is not there: the place is that of the lane
-// or job around it.
-func (w *walker) missing(path []string, user cue.Value, field, words string) {
+// missing are required fields that are not there: the place is that of the
+// lane, job or other struct that lacks them.
+func (w *walker) missing(path []string, user cue.Value, fields []string, values map[string]cue.Value) {
 	at := w.p.label(path...)
 	if !w.p.has(path...) {
 		at = w.place(path, user)
 	}
-	if field == "output_name" {
+	if len(fields) > 1 {
+		var takes []string
+		for _, field := range fields {
+			takes = append(takes, field+" takes "+wanted(values[field]))
+		}
+		last := len(fields) - 1
+		w.fail(at, path, strings.Join(takes, "; "), "%s has no %s and no %s, which are required",
+			w.container(path), strings.Join(fields[:last], ", no "), fields[last])
+		return
+	}
+	if fields[0] == "output_name" {
 		if role, err := user.LookupPath(cue.ParsePath("role")).String(); err == nil {
 			w.fail(at, path, fmt.Sprintf("say which output plays it: {role: %q, output_name: ...}", role),
 				"role %q has no output name", role)
 			return
 		}
 	}
-	w.fail(at, path, "it takes "+words, "%s has no %s, which is required", w.container(path), field)
+	w.fail(at, path, "it takes "+wanted(values[fields[0]]), "%s has no %s, which is required", w.container(path), fields[0])
 }
 
 // wanted is what the schema says in words that a field takes.

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -37,6 +39,7 @@ type compileFlags struct {
 	json         bool
 	errorFormat  *string
 	budget       *budgetFlags
+	tree         string
 }
 
 func compileCommand() command {
@@ -87,6 +90,7 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 	set.Lookup("check").NoOptDefVal = checkAlone
 	set.BoolVar(&f.list, "list", false, "print lanes, targets, jobs and titles; no plan")
 	set.BoolVar(&f.json, "json", false, "print the list as JSON (with --list)")
+	set.StringVar(&f.tree, "tree", "", "`DIR` source tree to hold the lanes' paths against: warn of globs that match\nnothing in it (default: not checked)")
 	f.errorFormat = declareErrorFormat(set)
 	f.budget = declareBudget(set)
 	return f
@@ -109,6 +113,9 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	}
 	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.LoadWithin(f.lanes, budget) })
 	if err != nil {
+		return err
+	}
+	if s.warnings, err = f.warnings(ctx, catalogue); err != nil {
 		return err
 	}
 	if f.list {
@@ -187,6 +194,24 @@ func (s *session) explain(p *plan.Plan, silent bool) {
 	}
 }
 
+// warnings are what was found odd, and is not wrong. A list tells of none.
+func (f *compileFlags) warnings(ctx context.Context, c *compiler.Catalogue) (compiler.Diagnostics, error) {
+	switch {
+	case f.list:
+		return nil, nil
+	case f.tree == "":
+		return c.Warnings(), nil
+	}
+	root, err := os.OpenRoot(f.tree)
+	if err != nil {
+		return nil, usage("", "--tree %s: %v", f.tree, bare(err))
+	}
+	defer root.Close()
+	return awaited(ctx, func() (compiler.Diagnostics, error) {
+		return slices.Concat(c.Warnings(), c.Unmatched(root.FS())), nil
+	})
+}
+
 func (f *compileFlags) encode(p *plan.Plan) ([]byte, error) {
 	if f.format == formatRunPlanV1 {
 		return compiler.WriteRunPlanV1(p, f.v1)
@@ -229,7 +254,7 @@ func (f *compileFlags) rewrite(args []string) string {
 	words := append([]string{"pikaci", "compile"}, args...)
 	f.set.Visit(func(given *pflag.Flag) {
 		switch given.Name {
-		case "check", "output", "error-format", "max-time", "max-memory":
+		case "check", "output", "error-format", "max-time", "max-memory", "tree":
 		case "changed-path":
 			for _, p := range f.changedPaths {
 				words = append(words, "--changed-path", p)
