@@ -138,6 +138,8 @@ var rules = []rule{
 	},
 
 	// Tests only.
+	{pkg: "internal/manylanes", ours: []string{"schema"}, not: pure, tests: []string{"compiler", "schema/plan"}},
+	{pkg: "internal/manylanes/writelanes", ours: []string{"internal/manylanes"}, not: offline},
 	{pkg: "lanes", tests: []string{"compiler", "schema", "schema/plan"}},
 	{pkg: "internal/archtest"},
 	{pkg: "internal/doctest", tests: []string{"runtime/event", "runtime/record", "schema/plan", "schema/runner"}},

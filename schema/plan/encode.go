@@ -41,11 +41,10 @@ func Encode(p *Plan) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
 	if err := e.Encode(p); err != nil {
 		return nil, fmt.Errorf("encode plan: %w", err)
 	}
-	return b.Bytes(), nil
+	return indent(b.Bytes()), nil
 }
 
 // Decode reads a plan and checks it whole: version, fields, encoding, digest
