@@ -71,7 +71,7 @@ func findSource(dir string) (*source, map[string][]byte, error) {
 		return nil, nil, err
 	}
 	if s.module, err = readModule(s.tree); err != nil {
-		return nil, nil, fromCUE(&places{tree: s.tree}, s.shown, errors.Errors(err))
+		return nil, nil, s.tree.adviseSyntax(fromCUE(&places{tree: s.tree}, s.shown, errors.Errors(err)))
 	}
 	s.schemaDirs = s.findSchemaDirs()
 	files, err := schemaFiles()
@@ -148,7 +148,7 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 func (s *source) load() (*build.Instance, error) {
 	inst, errs := newPackages(s.tree, s.module, s.schemaDirs[0]).load(s.dir)
 	if len(errs) > 0 {
-		return nil, fromCUE(&places{tree: s.tree}, s.shown, errs)
+		return nil, s.tree.adviseSyntax(fromCUE(&places{tree: s.tree}, s.shown, errs))
 	}
 	s.tree.loaded = true
 	if found := s.strayedSchema(inst); len(found) > 0 {

@@ -51,7 +51,7 @@ func (p *packages) load(dir string) (*build.Instance, []errors.Error) {
 	for _, f := range files {
 		switch pkg := f.PackageName(); {
 		case pkg == "" || pkg == "_":
-			errs = append(errs, errors.Newf(f.Pos(), "the file has no package clause, and would be left out"))
+			errs = append(errs, errors.Newf(f.Pos(), "the file has no package clause, and would be left out: its first line is like package lanes"))
 		case name == "":
 			name = pkg
 		case pkg != name:

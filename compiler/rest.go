@@ -16,8 +16,11 @@ func (w *walker) rest(user cue.Value) Diagnostics {
 	c := new(Catalogue)
 	lanes, err := user.LookupPath(cue.ParsePath("lanes")).Fields(cue.Hidden(true))
 	for err == nil && lanes.Next() {
+		if lanes.Selector().LabelType() != cue.StringLabel {
+			continue
+		}
 		id, v := lanes.Selector().Unquoted(), lanes.Value()
-		if lanes.Selector().LabelType() != cue.StringLabel || w.told("lanes", id) || v.Validate(cue.Concrete(true), cue.Final()) != nil {
+		if w.told("lanes", id) || v.Validate(cue.Concrete(true), cue.Final()) != nil {
 			continue
 		}
 		var d decoder

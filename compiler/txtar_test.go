@@ -241,7 +241,7 @@ func directives(a *txtar.Archive) []directive {
 }
 
 // escapes stand in the files that a raw directive names.
-var escapes = strings.NewReplacer(`\r`, "\r", `\0`, "\x00", `\xff`, "\xff", `\xc3`, "\xc3", `\ufeff`, "\ufeff", `\u00a0`, "\u00a0",
+var escapes = strings.NewReplacer(`\r`, "\r", `\0`, "\x00", `\xff`, "\xff", `\xfe`, "\xfe", `\xc3`, "\xc3", `\ufeff`, "\ufeff", `\u00a0`, "\u00a0",
 	`\u201c`, "\u201c", `\u201d`, "\u201d", `\u200b`, "\u200b", `\x1b`, "\x1b", "\\\n", "")
 
 func (d directive) do() error {

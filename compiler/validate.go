@@ -64,17 +64,22 @@ func (s *source) binding(inst *build.Instance, p *places) Diagnostics {
 			out = append(out, Diagnostic{Position: Position{File: s.shown}, Message: "no lanes in the lane files",
 				Hint: "a lane is written as lanes: my_lane: {title: ..., jobs: {...}}"})
 		case len(written) > 0 && !bound:
-			out = append(out, Diagnostic{Position: p.label(b.field), Path: b.field,
+			d := Diagnostic{Position: p.label(b.field), Path: b.field,
 				Message: b.field + " is not bound to the schema",
-				Hint:    fmt.Sprintf("one file must import %q and say %s: schema.%s", schema.ImportPath, b.field, b.definition)})
+				Hint:    fmt.Sprintf("one file must import %q and say %s: schema.%s", schema.ImportPath, b.field, b.definition)}
+			if at, name := s.boundElse(written, p.files); name != "" {
+				d.Position = p.position(at)
+				d.Message = b.field + " is bound to schema." + name
+				d.Hint = "write schema." + b.definition
+			}
+			out = append(out, d)
 		}
 	}
 	for _, name := range p.topLevel() {
 		if name != "lanes" && name != "roles" {
 			out = append(out, Diagnostic{Position: p.label(name), Path: name,
 				Message: "unknown field " + name + " at the top of the lane files",
-				Hint: cmp.Or(meant(name, []string{"lanes", "roles"}),
-					"known are lanes and roles; what lanes share is written as a hidden field: _"+name)})
+				Hint:    p.topHint(name)})
 		}
 	}
 	for key := range p.fields {
@@ -92,6 +97,15 @@ func (s *source) binding(inst *build.Instance, p *places) Diagnostics {
 	return sorted(out)
 }
 
+// topHint says of a field at the top what was meant.
+func (p *places) topHint(name string) string {
+	if p.has(name, "title") || p.has(name, "jobs") {
+		return "a lane is written as lanes: " + name + ": {...}"
+	}
+	return cmp.Or(meant(name, []string{"lanes", "roles"}),
+		"known are lanes and roles; what lanes share is written as a hidden field: _"+name)
+}
+
 func count(n int) string {
 	if n == 2 {
 		return "two"
@@ -102,31 +116,53 @@ func count(n int) string {
 // bindsTo reports whether a field's value is, or is unified with, the schema's
 // definition.
 func (s *source) bindsTo(at place, definition string, files []*ast.File) bool {
-	file := files[slices.IndexFunc(files, func(f *ast.File) bool { return f.Filename == at.label.Filename() })]
-	local := ""
-	for imp := range file.ImportSpecs() {
-		if at := ast.ParseImportPath(unquoted(imp.Path)); at.Path == schema.ImportPath {
-			local = at.Qualifier
-			if imp.Name != nil {
-				local = imp.Name.Name
+	return slices.ContainsFunc(definitionsIn(at, files), func(sel *ast.SelectorExpr) bool {
+		name, _, err := ast.LabelName(sel.Sel)
+		return err == nil && name == definition
+	})
+}
+
+// boundElse finds the definition of the schema that a field is bound to in
+// place of its own; empty where it is bound to none.
+func (s *source) boundElse(written []place, files []*ast.File) (at token.Pos, name string) {
+	for _, w := range written {
+		for _, sel := range definitionsIn(w, files) {
+			if name, _, err := ast.LabelName(sel.Sel); err == nil {
+				return sel.Pos(), name
 			}
 		}
 	}
-	var binds func(x ast.Expr) bool
-	binds = func(x ast.Expr) bool {
+	return token.NoPos, ""
+}
+
+// definitionsIn are what a field's value names of the schema.
+func definitionsIn(at place, files []*ast.File) []*ast.SelectorExpr {
+	file := files[slices.IndexFunc(files, func(f *ast.File) bool { return f.Filename == at.label.Filename() })]
+	local := ""
+	for imp := range file.ImportSpecs() {
+		if ast.ParseImportPath(unquoted(imp.Path)).Path == schema.ImportPath {
+			local = localName(imp)
+		}
+	}
+	var out []*ast.SelectorExpr
+	var look func(x ast.Expr)
+	look = func(x ast.Expr) {
 		switch x := x.(type) {
 		case *ast.SelectorExpr:
-			pkg, ok := x.X.(*ast.Ident)
-			name, _, err := ast.LabelName(x.Sel)
-			return ok && local != "" && pkg.Name == local && err == nil && name == definition
+			if pkg, ok := x.X.(*ast.Ident); ok && local != "" && pkg.Name == local {
+				out = append(out, x)
+			}
 		case *ast.BinaryExpr:
-			return x.Op == token.AND && (binds(x.X) || binds(x.Y))
+			if x.Op == token.AND {
+				look(x.X)
+				look(x.Y)
+			}
 		case *ast.ParenExpr:
-			return binds(x.X)
+			look(x.X)
 		}
-		return false
 	}
-	return binds(at.value)
+	look(at.value)
+	return out
 }
 
 // explain says what is wrong in the lane files' own terms.
@@ -172,7 +208,15 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 			}
 		}
 		d.Message = message(e)
-		if key := d.Position.String() + "\x00" + d.Path; !seen[key] {
+		d = p.advise(d, e)
+		key := d.Path
+		if key == "" {
+			key = d.Position.String()
+		} else if isReference(e) {
+			// A field may hold several, but what has no quotes is one text.
+			key += fmt.Sprintf("\x00%s:%d", d.Position.File, d.Position.Line)
+		}
+		if !seen[key] {
 			seen[key] = true
 			out = append(out, d)
 		}

@@ -1,7 +1,6 @@
 package compiler
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +22,8 @@ type walker struct {
 	// derived are fields computed from one that is missing; they are only
 	// told of where nothing else is.
 	derived Diagnostics
+	// homes are the fields that each definition of the schema knows.
+	homes map[string][]string
 }
 
 // walk evaluates the lane files against a schema of which every definition is
@@ -54,6 +55,7 @@ func (s *source) walk(p *places) Diagnostics {
 	}
 	user := ctx.BuildInstance(inst)
 	w := &walker{p: p}
+	w.readHomes(want)
 	w.value([]string{"lanes"}, user.LookupPath(cue.ParsePath("lanes")), want.LookupPath(cue.ParsePath("#Lanes")), "lanes by id")
 	if roles := user.LookupPath(cue.ParsePath("roles")); p.has("roles") && !unsaid(roles) {
 		w.value([]string{"roles"}, roles, want.LookupPath(cue.ParsePath("#Roles")), "a list of roles")
@@ -127,6 +129,8 @@ func (w *walker) fail(at Position, path []string, hint, format string, args ...a
 func (w *walker) value(path []string, user, want cue.Value, words string) {
 	kind := kindOf(user)
 	switch wantKind := want.IncompleteKind(); {
+	case kind == cue.BottomKind && incomplete(user) && wantKind&(cue.StructKind|cue.ListKind) != 0:
+		w.derive(path, user)
 	case kind == cue.BottomKind && !incomplete(user):
 		// A conflict within the lane files; CUE's own error tells of it.
 	case wantKind == cue.StructKind && (kind == cue.StructKind || unsaid(user)):
@@ -134,7 +138,7 @@ func (w *walker) value(path []string, user, want cue.Value, words string) {
 	case wantKind == cue.ListKind && kind == cue.ListKind:
 		w.list(path, user, want, words)
 	case wantKind == cue.StructKind, wantKind == cue.ListKind:
-		w.wrong(path, user, words)
+		w.wrong(path, user, want, words)
 	default:
 		w.scalar(path, user, want, words)
 	}
@@ -168,25 +172,40 @@ func incomplete(v cue.Value) bool {
 func (w *walker) scalar(path []string, user, want cue.Value, words string) {
 	if !user.IsConcrete() {
 		if user.Err() != nil {
-			w.derived = append(w.derived, Diagnostic{Position: w.p.at(path...), Path: joinPath(path),
-				Message: fmt.Sprintf("%s has no value: it is made from a field that has none", w.subject(path))})
+			w.derive(path, user)
 			return
 		}
 		w.fail(w.p.at(path...), path, "", "%s has no definite value: want %s", w.subject(path), words)
 		return
 	}
 	if user.Unify(want).Validate(cue.Concrete(true)) != nil {
-		w.wrong(path, user, words)
+		w.wrong(path, user, want, words)
 	}
 }
 
+// derive is a field made from another that has no value or is not there.
+func (w *walker) derive(path []string, user cue.Value) {
+	if len(path) == 1 {
+		// The binding's own mistake, which is told of.
+		return
+	}
+	why := "it is made from a field that has none"
+	if e, ok := user.Err().(errors.Error); ok {
+		if format, args := e.Msg(); format == "undefined field: %s" && len(args) == 1 {
+			why = fmt.Sprintf("it is made from a field %v, which is not there", args[0])
+		}
+	}
+	w.derived = append(w.derived, Diagnostic{Position: w.place(path, user), Path: joinPath(path),
+		Message: fmt.Sprintf("%s has no value: %s", w.subject(path), why)})
+}
+
 // wrong is a value of the wrong kind or out of bounds.
-func (w *walker) wrong(path []string, user cue.Value, words string) {
+func (w *walker) wrong(path []string, user, want cue.Value, words string) {
 	if len(path) > 4 && path[2] == "jobs" && path[4] == "secrets" {
 		w.wrongSecret(path, user)
 		return
 	}
-	w.fail(w.place(path, user), path, "", "%s is %s: want %s", w.subject(path), shownValue(user), words)
+	w.fail(w.place(path, user), path, valueHint(path[len(path)-1], user, want, words), "%s is %s: want %s", w.subject(path), shownValue(user), words)
 }
 
 // wrongSecret is something else than a name among the secrets. It may be a
@@ -235,7 +254,7 @@ func (w *walker) list(path []string, user, want cue.Value, words string) {
 		w.value(append(slices.Clip(path), strconv.Itoa(i)), v, element, said(want, "each", words))
 	}
 	if len(w.out) == before && user.Err() == nil && user.Unify(want).Validate(cue.Concrete(true)) != nil {
-		w.wrong(path, user, words)
+		w.wrong(path, user, want, words)
 	}
 }
 
@@ -268,7 +287,7 @@ func (w *walker) fields(path []string, user, want cue.Value, words string) {
 		default:
 			near := nearest(n, known.names)
 			mine[near] = true
-			w.fail(w.p.label(at...), at, cmp.Or(didYouMean(near), "known fields: "+strings.Join(known.names, ", ")),
+			w.fail(w.p.label(at...), at, w.fieldHint(n, it.Value(), known.names, near),
 				"unknown field %s in %s", n, w.container(path))
 		}
 	}
@@ -416,6 +435,8 @@ func shownValue(v cue.Value) string {
 	switch v.IncompleteKind() {
 	case cue.StructKind:
 		return "a struct"
+	case cue.BytesKind:
+		return "bytes"
 	case cue.ListKind:
 		if n, err := v.Len().Int64(); err == nil && n == 0 {
 			return "an empty list"

@@ -29,6 +29,7 @@ func (k *checker) warn() Diagnostics {
 		k.warnSaysNothing(l)
 		for i := range l.jobs {
 			k.warnSecrets(l, &l.jobs[i])
+			k.warnCommand(l, &l.jobs[i])
 		}
 	}
 	for i := range k.out {
@@ -163,6 +164,21 @@ func (k *checker) warnSecrets(l *laneFile, j *jobFile) {
 			k.out[len(k.out)-1].secret = true
 		}
 	}
+}
+
+// warnCommand finds a command line in place of a program: no shell parts it.
+func (k *checker) warnCommand(l *laneFile, j *jobFile) {
+	program := j.command[0]
+	if !strings.Contains(program, " ") || strings.Contains(program, "/") {
+		return
+	}
+	at := []string{"lanes", l.id, "jobs", j.id, "command", "0"}
+	words := strings.Fields(program)
+	for i, w := range words {
+		words[i] = strconv.Quote(w)
+	}
+	k.fail(k.p.at(at...), at, nil, "part the words: ["+strings.Join(words, ", ")+"]; or spell a shell out: [\"bash\", \"-ec\", ...]",
+		"job %s runs a program whose name has spaces: %q", j.id, program)
 }
 
 // Unmatched are globs of paths that match nothing in a source tree: warnings
