@@ -85,7 +85,7 @@ func (r *run) leave(l event.Lease, err error) {
 }
 
 // abandon stops waiting: whatever is under way is named as left.
-func (r *run) abandon() {
+func (r *run) abandon(cause error) {
 	r.mu.Lock()
 	leases := slices.SortedFunc(maps.Values(r.leases), func(a, b event.Lease) int {
 		if a.Name < b.Name {
@@ -102,9 +102,9 @@ func (r *run) abandon() {
 		for range r.messages {
 		}
 	}()
-	for _, j := range r.jobs {
-		if j.finished == nil {
-			r.endJob(j, cancelled(ErrInterrupted))
+	for _, st := range r.states.order {
+		if _, over := r.outcomes[st.node.ID]; !over {
+			r.endNode(st.node, cancelled(cause))
 		}
 	}
 }
@@ -114,7 +114,9 @@ func (r *run) finish(ctx context.Context, err error) (Summary, error) {
 	s := Summary{Left: r.left}
 	for _, j := range r.jobs {
 		if j.closeLogs != nil {
-			err = errors.Join(err, j.closeLogs())
+			if logErr := j.closeLogs(); logErr != nil {
+				err = errors.Join(err, fmt.Errorf("the log of job %s is not whole: %w", j.Job.ID, logErr))
+			}
 		}
 		if j.finished != nil {
 			s.Jobs = append(s.Jobs, *j.finished)
@@ -198,6 +200,8 @@ func (r *run) total(ctx context.Context, jobs []event.JobFinished, err error) (e
 		return event.Failed, ExitInfra, err.Error()
 	case count[event.Failed] > 0:
 		return event.Failed, ExitInfra, fmt.Sprintf("%d of %d could not be carried out", count[event.Failed], len(outcomes))
+	case len(outcomes) == 0 && r.AllowEmpty:
+		return event.Skipped, ExitPassed, "nothing to run"
 	case len(outcomes) == 0:
 		return event.Skipped, ExitNothing, "nothing to run"
 	case count[event.Passed]+count[event.Cached] < len(outcomes):

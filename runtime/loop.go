@@ -82,7 +82,7 @@ func (r *run) carryOut(ctx context.Context) {
 			r.take(m)
 		case <-ended:
 		case <-r.Abandon:
-			r.abandon()
+			r.abandon(context.Cause(ctx))
 			return
 		}
 	}

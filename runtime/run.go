@@ -39,6 +39,8 @@ type Config struct {
 	Parallel    int
 	FailFast    bool
 	PrepareOnly bool
+	// AllowEmpty makes a run that has nothing to do end well.
+	AllowEmpty bool
 	// Abandon, when closed, makes the run stop waiting for anything and say
 	// what it leaves.
 	Abandon <-chan struct{}
@@ -111,7 +113,7 @@ func (r *run) begin() {
 		SchemaVersion: event.SchemaVersion, RunID: r.Run.ID, Pikaci: r.Version}})
 	r.emit(event.Event{RunStarted: &event.RunStarted{
 		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
-		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs}})
+		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly}})
 }
 
 // hostSetup runs each distinct command of the chosen lanes once.
@@ -228,7 +230,7 @@ func Contexts(p *plan.Plan, run *RunContext, only string, secrets map[string]str
 	for i := range p.Lanes {
 		lanes[p.Lanes[i].ID] = &p.Lanes[i]
 	}
-	wanted := wantedJobs(p, only)
+	wanted := Wanted(p, only)
 	contexts := make(map[string]*JobContext)
 	for i := range p.Jobs {
 		j := &p.Jobs[i]
@@ -245,8 +247,8 @@ func Contexts(p *plan.Plan, run *RunContext, only string, secrets map[string]str
 	return contexts
 }
 
-// wantedJobs are the ids of one job and of those that it needs, or of all.
-func wantedJobs(p *plan.Plan, only string) map[string]bool {
+// Wanted are the ids of one job and of those that it needs, or of all.
+func Wanted(p *plan.Plan, only string) map[string]bool {
 	needs := make(map[string][]string, len(p.Jobs))
 	for _, j := range p.Jobs {
 		needs[j.ID] = j.Needs

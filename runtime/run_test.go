@@ -286,6 +286,9 @@ func TestTheSecondSignalStopsWaitingAndSaysWhatIsLeft(t *testing.T) {
 		return cancelled(ctx, n)
 	}
 	s, _ := runtime.Run(ctx, c)
+	if o := w.outcomes(t)["execute-a"]; o.Verdict != event.Cancelled {
+		t.Errorf("the node that was not waited for: %+v", o)
+	}
 	close(release)
 	if s.ExitCode != runtime.ExitInterrupted || len(s.Left) != 1 || s.Left[0].Command != "remove i-a" {
 		t.Errorf("%+v", s)

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/sledtools/pikaci/compiler"
 )
 
 // session is one call of pikaci, with all that it may touch.
@@ -19,6 +21,11 @@ type session struct {
 	stderr io.Writer
 	// env are NAME=value pairs, as os.Environ gives them.
 	env []string
+
+	// errorFormat is how mistakes are printed; empty is text.
+	errorFormat string
+	// warnings are printed at the end, whatever came of the call.
+	warnings compiler.Diagnostics
 }
 
 // command is one subcommand. To add one, write it in a file of its own and
@@ -46,6 +53,10 @@ func commands() []command {
 	return []command{
 		compileCommand(),
 		execCommand(),
+		diffCommand(),
+		graphCommand(),
+		explainCommand(),
+		fmtCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),
@@ -167,6 +178,18 @@ func exclude(set *pflag.FlagSet, names ...string) error {
 		return nil
 	}
 	return usage("", "%s and %s exclude each other", given[0], given[1])
+}
+
+// noneEmpty refuses flags that are given and empty: a script's variable that
+// is not set would else mean all jobs, or the usual place.
+func noneEmpty(set *pflag.FlagSet) error {
+	var empty error
+	set.Visit(func(f *pflag.Flag) {
+		if f.Value.String() == "" && empty == nil {
+			empty = usage("", "%s is empty", flagName(f))
+		}
+	})
+	return empty
 }
 
 // noArguments refuses what stands behind a command that takes nothing.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/schema/plan"
 	hostfile "github.com/sledtools/pikaci/schema/runner"
 )
@@ -33,7 +34,7 @@ func execCommand() command {
 			"pikaci exec plan.json --output jsonl     # every event as a line of JSON",
 		},
 		flags: func(set *pflag.FlagSet) runner {
-			flags := new(execFlags)
+			flags := &execFlags{set: set}
 			flags.register(set)
 			return func(ctx context.Context, s *session, args []string) error {
 				return runExec(ctx, s, *flags, args)
@@ -59,37 +60,46 @@ func runExec(ctx context.Context, s *session, flags execFlags, args []string) er
 
 // execFlags are exec's flags.
 type execFlags struct {
-	source, stateRoot, output, job, runID, runnerFile    string
+	set *pflag.FlagSet
+
+	source, lanes, stateRoot, output, job, runID         string
+	runnerFile                                           string
 	socket, project, image, instanceType, pool           string
 	parallel                                             int
 	failFast, keepGoing, dryRun, prepareOnly, allowEmpty bool
 }
 
 func (f *execFlags) register(s *pflag.FlagSet) {
-	s.StringVar(&f.source, "source", ".", "`DIR` that the snapshot is taken of")
-	s.StringVar(&f.stateRoot, "state-root", "", "`DIR` for run records (default: PIKACI_STATE_ROOT, else .pikaci in the source)")
-	s.StringVar(&f.output, "output", "human", "what to print: human, jsonl (events as they happen) or json (the record, at the end)")
-	s.IntVar(&f.parallel, "parallel", 0, "commands at one time, `N` (default: what the host's cpus and memory carry)")
+	s.StringVar(&f.source, "source", ".", "`DIR` tree that the snapshot is taken of (default .)")
+	s.StringVar(&f.lanes, "lanes", "lanes", "`DIR` lane files in the source, to see whether the plan is stale (default lanes)")
+	s.StringVar(&f.stateRoot, "state-root", "", "`DIR` where run records go (default PIKACI_STATE_ROOT, else .pikaci in the source)")
+	s.StringVar(&f.output, "output", "human", "`human|jsonl|json` what to print: lines and a table, events as they happen,\nor the record at the end (default human)")
+	s.IntVar(&f.parallel, "parallel", 0, "`N` commands at one time (default what the host's cpus and memory carry)")
 	s.BoolVar(&f.failFast, "fail-fast", false, "cancel the other jobs when one fails")
 	s.BoolVar(&f.keepGoing, "keep-going", false, "let the other jobs go on when one fails (default)")
-	s.StringVar(&f.job, "job", "", "run one job, by `ID`, and those that it needs")
-	s.StringVar(&f.runID, "run-id", "", "`ID` of the run (default: a new one that sorts by time)")
+	s.StringVar(&f.job, "job", "", "`ID` run this job alone, and those that it needs")
+	s.StringVar(&f.runID, "run-id", "", "`ID` the run's id (default a new one that sorts by time)")
 	s.BoolVar(&f.dryRun, "dry-run", false, "print every Nix command and Incus request as JSON and make none")
 	s.BoolVar(&f.prepareOnly, "prepare-only", false, "build the payloads and stop")
 	s.BoolVar(&f.allowEmpty, "allow-empty", false, "exit with 0, not 5, when there is nothing to run")
-	s.StringVar(&f.runnerFile, "runner", "", "runner `FILE` (default: "+hostfile.DefaultPath+" if there is one)")
-	s.StringVar(&f.socket, "incus-socket", "", "`PATH` of the Incus server's socket")
-	s.StringVar(&f.project, "incus-project", "", "Incus project, by `NAME` (default: default)")
-	s.StringVar(&f.image, "image", "", "`IMAGE` to use in place of the plan's")
-	s.StringVar(&f.instanceType, "instance-type", "", "container or virtual-machine, in place of the plan's")
-	s.StringVar(&f.pool, "storage-pool", "", "storage pool, by `NAME`, for root disks (default: the profiles' own)")
+	s.StringVar(&f.runnerFile, "runner", "", "`FILE` what this host decides and allows (default "+hostfile.DefaultPath+", if there)")
+	s.StringVar(&f.socket, "incus-socket", "", "`PATH` socket of the Incus server (default its usual place)")
+	s.StringVar(&f.project, "incus-project", "", "`NAME` Incus project (default default)")
+	s.StringVar(&f.image, "image", "", "`IMAGE` image in place of the plan's")
+	s.StringVar(&f.instanceType, "instance-type", "", "`container|virtual-machine` in place of the plan's")
+	s.StringVar(&f.pool, "storage-pool", "", "`NAME` storage pool for root disks (default the profiles' own)")
 }
 
 // execution is all that is known before anything runs.
 type execution struct {
-	flags  execFlags
-	plan   *plan.Plan
-	runner *hostfile.File
+	flags execFlags
+	plan  *plan.Plan
+	// planText is the plan as it was given, before the host's overrides: with
+	// its digest, it can be carried out again.
+	planText []byte
+	runner   *hostfile.File
+	// jobs are those that run: of the others nothing is asked for.
+	jobs []plan.Job
 	// source and stateRoot are absolute.
 	source, stateRoot string
 	parallel          int
@@ -109,10 +119,13 @@ func prepareExecution(flags execFlags, planFile string, s *session) (*execution,
 		return nil, err
 	}
 	x := &execution{flags: flags, plan: p, fromEnv: s.lookupEnv}
+	if x.planText, err = plan.Encode(p); err != nil {
+		return nil, err
+	}
 	if x.source, err = filepath.Abs(flags.source); err != nil {
 		return nil, usage("", "--source: %v", err)
 	}
-	if err := refuseStale(p, x.source); err != nil {
+	if err := refuseStale(p, x.source, flags.lanes); err != nil {
 		return nil, err
 	}
 	if x.runner, err = readRunner(flags.runnerFile); err != nil {
@@ -120,35 +133,41 @@ func prepareExecution(flags execFlags, planFile string, s *session) (*execution,
 	}
 	x.override()
 	if err := x.runner.Refuse(p); err != nil {
-		return nil, invalid("the ceilings stand in the runner file",
-			"the plan asks for more than this runner allows:\n%v", err)
+		return nil, invalid("ceilings and granted secrets stand in the runner file",
+			"the plan asks for more than this runner allows:\n    %s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
-	if err := x.knownJob(); err != nil {
+	if err := x.take(); err != nil {
 		return nil, err
 	}
-	if x.secrets, err = x.runner.Values(p, x.fromEnv); err != nil {
+	if x.secrets, err = x.runner.Values(x.jobs, x.fromEnv); err != nil {
 		return nil, err
 	}
 	return x, x.settle()
 }
 
 func (f *execFlags) check() error {
-	if !slices.Contains([]string{"human", "jsonl", "json"}, f.output) {
-		return usage("", "--output %q: want human, jsonl or json", f.output)
+	if err := noneEmpty(f.set); err != nil {
+		return err
+	}
+	if err := oneOf("--output", f.output, []string{"human", "jsonl", "json"}); err != nil {
+		return err
 	}
 	if f.failFast && f.keepGoing {
 		return usage("", "--fail-fast and --keep-going exclude each other")
 	}
-	if f.parallel < 0 {
+	if f.parallel < 0 || f.parallel == 0 && f.set.Changed("parallel") {
 		return usage("", "--parallel %d: want 1 or more", f.parallel)
+	}
+	if f.runID != "" && !record.ValidID(f.runID) {
+		return usage("", "--run-id %q: want letters, digits, dot, underscore and dash, at most 64", f.runID)
 	}
 	if f.dryRun && f.prepareOnly {
 		return usage("", "--dry-run and --prepare-only exclude each other")
 	}
-	if t := plan.InstanceType(f.instanceType); t != "" && t != plan.Container && t != plan.VirtualMachine {
-		return usage("", "--instance-type %q: want container or virtual-machine", t)
+	if f.instanceType == "" {
+		return nil
 	}
-	return nil
+	return oneOf("--instance-type", f.instanceType, []string{string(plan.Container), string(plan.VirtualMachine)})
 }
 
 // override puts flags before the runner file, and that before the plan.
@@ -171,15 +190,17 @@ func (x *execution) override() {
 	x.runner.Override(x.plan)
 }
 
-func (x *execution) knownJob() error {
-	if x.flags.job == "" {
-		return nil
-	}
+// take finds the jobs that run: all, or that of --job and those that it needs.
+func (x *execution) take() error {
 	var ids []string
+	wanted := runtime.Wanted(x.plan, x.flags.job)
 	for _, j := range x.plan.Jobs {
 		ids = append(ids, j.ID)
+		if wanted[j.ID] {
+			x.jobs = append(x.jobs, j)
+		}
 	}
-	if slices.Contains(ids, x.flags.job) {
+	if x.flags.job == "" || slices.Contains(ids, x.flags.job) {
 		return nil
 	}
 	return usage(didYouMean(nearest(x.flags.job, ids), "the plan's jobs: "+strings.Join(ids, ", ")),

@@ -13,8 +13,10 @@ import (
 // make, node by node in the plan's order. The run's id is not known before it
 // starts; unless --run-id gives one, dry-run stands for it.
 type wouldDo struct {
-	RunDir string        `json:"run_dir"`
-	Nodes  []wouldDoNode `json:"nodes"`
+	RunDir string `json:"run_dir"`
+	// Preflight is asked of Incus before anything is made.
+	Preflight []incus.Request `json:"preflight,omitempty"`
+	Nodes     []wouldDoNode   `json:"nodes"`
 }
 
 type wouldDoNode struct {
@@ -37,6 +39,15 @@ func (x *execution) dryRun(s *session) error {
 	builds := nix.New(nix.Options{Settings: x.runner.Nix.Settings})
 	would := wouldDo{RunDir: run.Dir, Nodes: []wouldDoNode{}}
 	jobs := runtime.Contexts(x.plan, &run, x.flags.job, x.secrets, x.limits)
+	var guests []*runtime.JobContext
+	for _, j := range x.plan.Jobs {
+		if c := jobs[j.ID]; c != nil && !j.Host() {
+			guests = append(guests, c)
+		}
+	}
+	if len(guests) > 0 {
+		would.Preflight = incus.PreflightRequests(x.incusOptions(), guests)
+	}
 	for i := range x.plan.Nodes {
 		n := &x.plan.Nodes[i]
 		var of []*runtime.JobContext

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -44,9 +47,9 @@ func (x *execution) executors(ctx context.Context) (*executors, error) {
 		host: host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv}),
 	}
 	builds, guests := false, false
-	for i := range x.plan.Nodes {
-		builds = builds || x.plan.Nodes[i].NixBuild != nil
-		guests = guests || x.plan.Nodes[i].GuestCommand != nil
+	for i := range x.jobs {
+		builds = builds || len(x.jobs[i].StagedPayloads) > 0
+		guests = guests || !x.jobs[i].Host()
 	}
 	if builds {
 		if err := e.nix.Preflight(); err != nil {
@@ -76,7 +79,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	}
 	dir, err := x.makeDir()
 	if err != nil {
-		return err
+		return diskFull(err)
 	}
 	pump := report.NewPump(x.reader(s))
 	journal, err := dir.OpenJournal(pump.Event)
@@ -89,13 +92,25 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	r, outputs := journal.Records()
 	err = errors.Join(err, journal.Close(), writeRecords(dir, r, outputs))
 	x.show(s, pump, r)
+	err = diskFull(err)
 	if err != nil && summary.ExitCode == runtime.ExitPassed {
 		return err
 	}
-	if err != nil {
+	// That which the end of the run says already is not said again.
+	if err != nil && (err.Error() != summary.Reason || hintOf(err) != "") {
 		s.failed(err, hintOf(err))
 	}
 	return verdict(summary.ExitCode)
+}
+
+// diskFull makes one error, with what to do, of the many that a full disk gives.
+func diskFull(err error) error {
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	first, _, _ := strings.Cut(err.Error(), "\n")
+	return &exitError{code: exitBroken, message: first,
+		hint: "make room on the disk, or name another place for records with --state-root"}
 }
 
 // show prints the end. A reader that went away, or could not take it all,
@@ -116,20 +131,24 @@ func (x *execution) makeDir() (*record.Dir, error) {
 		id = record.NewID(time.Now())
 	}
 	dir, err := record.Create(x.stateRoot, id)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, usage("leave out --run-id for a new one", "%v", err)
+	case err != nil:
 		return nil, err
 	}
-	return dir, dir.WritePlan(x.plan)
+	return dir, dir.Write("plan.json", x.planText)
 }
 
+// reader is who watches the run; nobody where only the record is asked for.
 func (x *execution) reader(s *session) report.Reader {
 	switch x.flags.output {
 	case "jsonl":
 		return report.NewJSONL(s.stdout)
-	case "json":
-		return report.Silent{}
+	case "human":
+		return report.NewHuman(s.stderr)
 	}
-	return report.NewHuman(s.stderr)
+	return nil
 }
 
 // printEnd prints what was asked for: the table, or the record. With jsonl all
@@ -152,7 +171,8 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
-		Abandon: abandon,
+		AllowEmpty: x.flags.allowEmpty,
+		Abandon:    abandon,
 	}
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser = e.guests, e.guests, e.guests
@@ -166,11 +186,7 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 // openJob opens the job's logs and shows what is written to them.
 func openJob(dir *record.Dir, j *runtime.JobContext, journal *record.Journal, pump *report.Pump) (func() error, error) {
 	id := j.Job.ID
-	secrets := make([]string, 0, len(j.Secrets))
-	for _, v := range j.Secrets {
-		secrets = append(secrets, v)
-	}
-	logs, err := dir.OpenLogs(id, secrets, j.Limits.LogBytes, func(s event.Stream, p []byte) { pump.Output(id, s, p) })
+	logs, err := dir.OpenLogs(id, slices.Collect(maps.Values(j.Secrets)), j.Limits.LogBytes, func(s event.Stream, p []byte) { pump.Output(id, s, p) })
 	if err != nil {
 		return nil, err
 	}
@@ -185,26 +201,35 @@ func openJob(dir *record.Dir, j *runtime.JobContext, journal *record.Journal, pu
 // hostSetup runs one host_setup command in the source tree; its output goes to
 // a log of the run.
 func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []string) error {
-	log, err := os.OpenFile(filepath.Join(dir.Path, "host-setup.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	log, err := dir.OpenSetupLog(slices.Collect(maps.Values(x.secrets)), x.limits.LogBytes)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
 	fmt.Fprintf(log, "pikaci: %s\n", strings.Join(argv, " "))
-	if err := host.Setup(ctx, x.source, argv, log); err != nil {
-		return fmt.Errorf("%w; its output is in %s", err, log.Name())
+	err = host.Setup(ctx, x.source, argv, log)
+	if _, closeErr := log.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return fmt.Errorf("%w; its output is in %s", err, filepath.Join(dir.Path, "host-setup.log"))
 	}
 	return nil
 }
 
 func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir) (event.SnapshotTaken, error) {
+	var taken event.SnapshotTaken
+	asked := make(chan struct{})
+	go func() {
+		defer close(asked)
+		taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
+	}()
 	r, err := snapshot.Take(ctx, x.source, filepath.Join(dir.Path, "snapshot"),
 		snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
+	<-asked
 	if err != nil {
 		return event.SnapshotTaken{}, err
 	}
-	taken := event.SnapshotTaken{ContentHash: r.ContentHash, Files: r.Files, Bytes: r.Bytes}
-	taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
+	taken.ContentHash, taken.Files, taken.Bytes = r.ContentHash, r.Files, r.Bytes
 	return taken, dir.WriteSnapshot(x.source, taken)
 }
 

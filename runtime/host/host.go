@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -86,7 +87,7 @@ func (x *Executor) command(ctx context.Context, t runtime.Task, workspace, artif
 
 // Setup runs a host_setup command in the source tree with exec's own
 // environment: it belongs to the host, not to a job.
-func Setup(ctx context.Context, dir string, argv []string, log *os.File) error {
+func Setup(ctx context.Context, dir string, argv []string, log io.Writer) error {
 	env := make(map[string]string)
 	for _, pair := range os.Environ() {
 		name, value, _ := strings.Cut(pair, "=")

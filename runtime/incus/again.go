@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"syscall"
 	"time"
 
@@ -29,22 +28,21 @@ func (x *Executor) client(ctx context.Context) incus.InstanceServer {
 var errForgotten = errors.New("the server was restarted meanwhile")
 
 // wait waits for an operation. The server goes on with one that is not waited
-// for any more: what it makes is found by its mark and taken back. The client's
-// own Wait writes to the transport that all its requests share.
+// for any more: what it makes is found by its mark and taken back.
+//
+// The operation's own Wait writes to the transport, which all clients share
+// and which others read at the time. This makes the same request.
 func (x *Executor) wait(ctx context.Context, op incus.Operation) error {
-	path := "/1.0/operations/" + url.PathEscape(op.Get().ID) + "/wait"
-	reply, _, err := x.client(ctx).RawQuery("GET", x.options.path(path, "")+"&timeout=-1", nil, "")
+	ended, _, err := x.client(ctx).GetOperationWaitSecret(op.Get().ID, "", -1)
 	switch {
+	case err == nil && ended.Err != "":
+		return errors.New(ended.Err)
+	case err == nil:
+		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case isNotFound(err):
 		return fmt.Errorf("%w: %w", errForgotten, err)
-	case err != nil:
-		return err
-	}
-	ended, err := reply.MetadataAsOperation()
-	if err == nil && ended.Err != "" {
-		err = errors.New(ended.Err)
 	}
 	return err
 }

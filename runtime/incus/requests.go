@@ -4,9 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"maps"
-	"net/http"
-	"net/url"
-	goruntime "runtime"
 	"strconv"
 
 	"github.com/lxc/incus/v6/shared/api"
@@ -103,52 +100,4 @@ func guestStart(j *runtime.JobContext, command []string) guest.Start {
 		start.Artifacts = &guest.Wanted{Globs: j.Job.Artifacts, Bytes: j.Limits.ArtifactBytes, Files: j.Limits.ArtifactFiles}
 	}
 	return start
-}
-
-// Request is one call of Incus' API, as a dry run shows it.
-type Request struct {
-	Method string `json:"method"`
-	Path   string `json:"path"`
-	Body   any    `json:"body,omitempty"`
-}
-
-// CreateRequests are what making a job's instance sends.
-func CreateRequests(o Options, j *runtime.JobContext) []Request {
-	return []Request{{http.MethodPost, o.path("/1.0/instances", ""), createInstance(o, j, hostProgramDir(j), nil)}}
-}
-
-// hostProgramDir is the guest program's folder, as far as it is known without
-// asking the server: it mostly runs on the same architecture.
-func hostProgramDir(j *runtime.JobContext) string {
-	b, err := programFor(goruntime.GOARCH)
-	if err != nil {
-		return "(the guest program)"
-	}
-	return programDir(j.RunContext, b)
-}
-
-// RunRequests are what running a job's command sends, and taking its instance
-// back. The payloads are not built yet: their devices name the links that will
-// lead to them, one for each payload, where a manifest may make more.
-func RunRequests(o Options, j *runtime.JobContext, command []string) []Request {
-	name := InstanceName(j.ID, j.Job.ID)
-	devices := baseDevices(o, j, hostProgramDir(j))
-	for _, s := range j.Job.StagedPayloads {
-		devices[deviceName(s.DevicePrefix, s.Role)] = disk(j.Job.Incus, j.RunContext.Dir+"/"+s.LocalMountPath, s.GuestMountPath)
-	}
-	start := guestStart(j, command)
-	for _, secret := range j.Job.Secrets {
-		start.Request.Env[secret] = "***"
-	}
-	return []Request{
-		{http.MethodPut, o.path("/1.0/instances/"+name, ""), map[string]any{"devices": devices}},
-		{http.MethodPut, o.path("/1.0/instances/"+name, "/state"), startInstance()},
-		{http.MethodPost, o.path("/1.0/instances/"+name, "/exec"), map[string]any{"exec": execGuest(), "stdin": start}},
-		{http.MethodPut, o.path("/1.0/instances/"+name, "/state"), stopInstance()},
-		{http.MethodDelete, o.path("/1.0/instances/"+name, ""), nil},
-	}
-}
-
-func (o Options) path(base, rest string) string {
-	return base + rest + "?project=" + url.QueryEscape(o.Project)
 }

@@ -160,7 +160,7 @@ func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (string
 		return "", event.Outcome{}, err
 	}
 	argv := x.Command(t.Node)
-	fmt.Fprintf(log, "pikaci: %s\n", strings.Join(argv, " "))
+	fmt.Fprintf(log, "pikaci: %s\n", shellQuoted(argv))
 	last := &lastError{next: log}
 	if err := command(ctx, t.Run.Dir, argv, nil, last); err != nil {
 		var exit *exec.ExitError
@@ -263,3 +263,18 @@ func query(dir, what, path string) (string, error) {
 	}
 	return out.String(), nil
 }
+
+// shellQuoted is argv as a person can paste it.
+func shellQuoted(argv []string) string {
+	words := make([]string, len(argv))
+	for i, word := range argv {
+		if word == "" || strings.ContainsFunc(word, func(r rune) bool { return !strings.ContainsRune(plainWord, r) }) {
+			word = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+		words[i] = word
+	}
+	return strings.Join(words, " ")
+}
+
+// plainWord are characters that no shell takes for more than themselves.
+const plainWord = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.,:/=+@%"

@@ -36,9 +36,9 @@ type Spec struct {
 	Env map[string]string
 	// Dir is the working directory, absolute.
 	Dir string
-	// Stdout and Stderr take the output; each is written to by one goroutine,
-	// so they must not be one, unless it is a file. Files are given to the
-	// command itself.
+	// Stdout and Stderr take the output, each from a goroutine of its own: one
+	// writer for both must be safe for that. Files are given to the command
+	// itself.
 	Stdout, Stderr io.Writer
 	// Credential is the user to run as; nil: the caller.
 	Credential *syscall.Credential
@@ -126,11 +126,27 @@ func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan str
 	defer grace.Stop()
 	select {
 	case <-ended:
+		waitForGroup(pid, grace.C)
 	case <-grace.C:
 		syscall.Kill(-pid, syscall.SIGKILL)
 		<-ended
 	}
 	return why
+}
+
+// waitForGroup returns when no process of the group is left, or grace is over:
+// a shell that ends at once on TERM must not cost its children their time to
+// end in order.
+func waitForGroup(pid int, grace <-chan time.Time) {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for syscall.Kill(-pid, 0) == nil {
+		select {
+		case <-look.C:
+		case <-grace:
+			return
+		}
+	}
 }
 
 func exitOf(state *os.ProcessState, err error, late bool) (Exit, error) {

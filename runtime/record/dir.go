@@ -16,7 +16,6 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/sledtools/pikaci/runtime/event"
-	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // Dir is the directory of one run.
@@ -34,10 +33,13 @@ func NewID(now time.Time) string {
 	return strings.ToLower(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
 }
 
-// Create makes the directory of a new run under the state root. It fails where
-// one of that id is there already.
+// ValidID tells whether a run may have the id.
+func ValidID(id string) bool { return runIDPattern.MatchString(id) }
+
+// Create makes the directory of a new run under the state root. It fails with
+// [fs.ErrExist] where one of that id is there already.
 func Create(stateRoot, id string) (*Dir, error) {
-	if !runIDPattern.MatchString(id) {
+	if !ValidID(id) {
 		return nil, fmt.Errorf("run id %q: want letters, digits, dot, underscore and dash, at most 64", id)
 	}
 	root, err := filepath.Abs(stateRoot)
@@ -50,7 +52,7 @@ func Create(stateRoot, id string) (*Dir, error) {
 	}
 	if err := os.Mkdir(d.Path, 0o755); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("run %s is there already: %s", id, d.Path)
+			return nil, &existsError{d}
 		}
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
@@ -71,15 +73,6 @@ func (d *Dir) WriteJSON(name string, v any) error {
 		return fmt.Errorf("encode %s: %w", name, err)
 	}
 	return d.Write(name, append(b, '\n'))
-}
-
-// WritePlan keeps the plan that the run carries out.
-func (d *Dir) WritePlan(p *plan.Plan) error {
-	b, err := plan.Encode(p)
-	if err != nil {
-		return err
-	}
-	return d.Write("plan.json", b)
 }
 
 // snapshotRecord is pikaci-snapshot.json.
@@ -134,6 +127,10 @@ func WriteFile(path string, b []byte) error {
 	}
 	if err != nil {
 		os.Remove(f.Name())
+		// Of the temporary name nobody knows.
+		if p := new(fs.PathError); errors.As(err, &p) {
+			p.Path = path
+		}
 		return err
 	}
 	return syncDir(filepath.Dir(path))
@@ -151,3 +148,11 @@ func syncDir(path string) error {
 	}
 	return errors.Join(err, d.Close())
 }
+
+// existsError means that a run of that id is there already.
+type existsError struct{ dir *Dir }
+
+func (e *existsError) Error() string {
+	return fmt.Sprintf("run %s is there already: %s", e.dir.ID, e.dir.Path)
+}
+func (e *existsError) Is(target error) bool { return target == fs.ErrExist }

@@ -24,13 +24,7 @@ func (d *Dir) OpenLogs(job string, secrets []string, limit int64, watch func(eve
 		return nil, err
 	}
 	open := func(s event.Stream) (*Log, error) {
-		f, err := os.OpenFile(filepath.Join(dir, string(s)+".log"), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-		if err != nil {
-			return nil, err
-		}
-		l := &Log{file: f, left: limit, watch: func(p []byte) { watch(s, p) }}
-		l.mask = newMask(secrets, l.keep)
-		return l, nil
+		return openLog(filepath.Join(dir, string(s)+".log"), secrets, limit, func(p []byte) { watch(s, p) })
 	}
 	var logs JobLogs
 	var errs [3]error
@@ -47,6 +41,22 @@ func (d *Dir) OpenLogs(job string, secrets []string, limit int64, watch func(eve
 		}
 	}
 	return nil, err
+}
+
+// OpenSetupLog opens the log of what host_setup commands print. They have the
+// host's own environment, and so, it may be, its secrets.
+func (d *Dir) OpenSetupLog(secrets []string, limit int64) (*Log, error) {
+	return openLog(d.file("host-setup.log"), secrets, limit, func([]byte) {})
+}
+
+func openLog(name string, secrets []string, limit int64, watch func([]byte)) (*Log, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{file: f, left: limit, watch: watch}
+	l.mask = newMask(secrets, l.keep)
+	return l, nil
 }
 
 // Close closes the three files. It returns the first error of writing each,

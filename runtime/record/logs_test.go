@@ -205,3 +205,17 @@ func TestWriteAfterClose(t *testing.T) {
 		t.Errorf("closed again: %v", err)
 	}
 }
+
+func TestUnshown(t *testing.T) {
+	d := create(t)
+	logs, s, done := openLogs(t, d, 100)
+	fmt.Fprint(logs.Host, "shown ")
+	fmt.Fprint(logs.Host.Unshown(), "kept ")
+	fmt.Fprint(logs.Host, "shown again")
+	if _, err := done(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.all[event.Host]; got != "shown shown again" || logFile(t, d, event.Host) != "shown kept shown again" {
+		t.Errorf("shown %q, kept %q", got, logFile(t, d, event.Host))
+	}
+}

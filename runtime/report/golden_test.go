@@ -124,7 +124,15 @@ func TestJSONL(t *testing.T) {
 	})
 }
 
-func TestSilent(t *testing.T) { show(t, report.Silent{}, aRun()) }
+// TestNobody holds that a run without a reader queues nothing and ends.
+func TestNobody(t *testing.T) {
+	p := report.NewPump(nil)
+	p.Event(event.Event{RunStarted: &event.RunStarted{}})
+	p.Output("job", event.Stdout, []byte("line\n"))
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+}
 
 // TestTable shows the record of the same run, and others.
 func TestTable(t *testing.T) {

@@ -51,18 +51,3 @@ func (j *JSONL) Missed(job string, s event.Stream, n int64) error {
 
 // Close writes the lines that have no end.
 func (j *JSONL) Close() error { return j.lines.flush(everyLog) }
-
-// Silent reads nothing.
-type Silent struct{}
-
-// Event does nothing.
-func (Silent) Event(event.Event) error { return nil }
-
-// Output does nothing.
-func (Silent) Output(string, event.Stream, []byte) error { return nil }
-
-// Missed does nothing.
-func (Silent) Missed(string, event.Stream, int64) error { return nil }
-
-// Close does nothing.
-func (Silent) Close() error { return nil }

@@ -50,10 +50,16 @@ type item struct {
 	missed int64
 }
 
-// NewPump starts the goroutine that feeds the reader.
+// NewPump starts the goroutine that feeds the reader. A nil reader is nobody:
+// nothing is queued for it.
 func NewPump(r Reader) *Pump {
 	p := &Pump{reader: r, missed: make(map[log]int64), done: make(chan struct{})}
 	p.wake = sync.NewCond(&p.mu)
+	if r == nil {
+		p.closed = true
+		close(p.done)
+		return p
+	}
 	go p.feed()
 	return p
 }
@@ -76,6 +82,9 @@ func (p *Pump) Event(e event.Event) {
 func (p *Pump) Output(job string, s event.Stream, chunk []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
 	l := log{job, s}
 	if p.bytes > 0 && p.bytes+len(chunk) > maxWaiting {
 		p.missed[l] += int64(len(chunk))

@@ -7,13 +7,15 @@ package runner
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/sledtools/pikaci/schema/plan"
 )
@@ -101,7 +103,10 @@ type Secret struct {
 // Read reads and checks a runner file.
 func Read(name string) (*File, error) {
 	f, err := os.Open(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: no such runner file", name)
+	case err != nil:
 		return nil, fmt.Errorf("read the runner file: %w", err)
 	}
 	defer f.Close()
@@ -110,62 +115,62 @@ func Read(name string) (*File, error) {
 		return nil, fmt.Errorf("read the runner file %s: %w", name, err)
 	}
 	file, err := Decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("runner file %s: %w", name, err)
+	var syntax *plan.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, fmt.Errorf("%s:%w", name, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return file, nil
 }
 
-// Decode reads a runner file's content: strict JSON, nothing after it.
-func Decode(b []byte) (*File, error) {
-	if len(b) > maxSize {
-		return nil, fmt.Errorf("over %d MiB", maxSize>>20)
+// check returns all that is wrong with the values, in the order of the fields.
+func (f *File) check() error {
+	c := f.Ceilings
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if t := f.Incus.InstanceType; t != "" && !isInstanceType(t) {
+		bad("incus.instance_type is %q: want container or virtual-machine", t)
 	}
-	file := new(File)
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	if err := d.Decode(file); err != nil {
-		line := 1 + bytes.Count(b[:min(int64(len(b)), d.InputOffset())], []byte("\n"))
-		return nil, fmt.Errorf("line %d: %w", line, err)
+	for _, n := range []struct {
+		name  string
+		value int64
+	}{
+		{"parallel", int64(f.Parallel)}, {"ceilings.cpus", int64(c.CPUs)},
+		{"ceilings.timeout_secs", int64(c.TimeoutSecs)}, {"ceilings.parallel", int64(c.Parallel)},
+		{"ceilings.jobs", int64(c.Jobs)}, {"ceilings.log_bytes", c.LogBytes},
+		{"ceilings.artifact_bytes", c.ArtifactBytes}, {"ceilings.artifact_files", int64(c.ArtifactFiles)},
+	} {
+		if n.value < 0 {
+			bad("%s is %d: want 0 or more", n.name, n.value)
+		}
 	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errors.New("more than one JSON value")
+	if c.Memory != "" {
+		if _, err := (&plan.Incus{Memory: c.Memory}).MemoryMiB(); err != nil {
+			bad("ceilings: %w", err)
+		}
 	}
-	if file.SchemaVersion != Version {
-		return nil, fmt.Errorf("schema_version is %d: this pikaci reads version %d", file.SchemaVersion, Version)
+	for _, t := range c.InstanceTypes {
+		if !isInstanceType(t) {
+			bad("ceilings.instance_types: %q: want container or virtual-machine", t)
+		}
 	}
-	return file, file.check()
+	for _, pattern := range c.Images {
+		if _, err := path.Match(pattern, ""); err != nil {
+			bad("ceilings.images: %q: %w", pattern, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.Secrets)) {
+		if s := f.Secrets[name]; (s.File == "") == (s.Env == "") {
+			bad("secrets.%s: want exactly one of file and env", name)
+		}
+	}
+	return errors.Join(errs...)
 }
 
-func (f *File) check() error {
-	for _, pattern := range f.Ceilings.Images {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("ceilings.images: %q: %w", pattern, err)
-		}
-	}
-	if m := f.Ceilings.Memory; m != "" {
-		if _, err := (&plan.Incus{Memory: m}).MemoryMiB(); err != nil {
-			return fmt.Errorf("ceilings: %w", err)
-		}
-	}
-	for name, s := range f.Secrets {
-		if (s.File == "") == (s.Env == "") {
-			return fmt.Errorf("secrets.%s: want exactly one of file and env", name)
-		}
-	}
-	if t := f.Incus.InstanceType; t != "" && t != plan.Container && t != plan.VirtualMachine {
-		return fmt.Errorf("incus.instance_type is %q: want container or virtual-machine", t)
-	}
-	c := f.Ceilings
-	for name, n := range map[string]int64{"parallel": int64(f.Parallel), "ceilings.cpus": int64(c.CPUs),
-		"ceilings.timeout_secs": int64(c.TimeoutSecs), "ceilings.parallel": int64(c.Parallel),
-		"ceilings.jobs": int64(c.Jobs), "ceilings.log_bytes": c.LogBytes,
-		"ceilings.artifact_bytes": c.ArtifactBytes, "ceilings.artifact_files": int64(c.ArtifactFiles)} {
-		if n < 0 {
-			return fmt.Errorf("%s is %d: want 0 or more", name, n)
-		}
-	}
-	return nil
+func isInstanceType(t plan.InstanceType) bool {
+	return t == plan.Container || t == plan.VirtualMachine
 }
 
 // Override puts what the host decides in place of what the plan asks.
@@ -257,10 +262,10 @@ func (c *Ceilings) refuseInstance(j *plan.Job) []error {
 	return errs
 }
 
-// Values reads the values of all secrets that the plan's jobs ask for.
-func (f *File) Values(p *plan.Plan, getenv func(string) (string, bool)) (map[string]string, error) {
+// Values reads the values of all secrets that the jobs ask for.
+func (f *File) Values(jobs []plan.Job, getenv func(string) (string, bool)) (map[string]string, error) {
 	values := make(map[string]string)
-	for _, j := range p.Jobs {
+	for _, j := range jobs {
 		for _, name := range j.Secrets {
 			if _, done := values[name]; done {
 				continue
@@ -278,27 +283,41 @@ func (f *File) Values(p *plan.Plan, getenv func(string) (string, bool)) (map[str
 // maxSecret is the largest secret, in bytes.
 const maxSecret = 64 << 10
 
+// value reads the secret. Errors say where it was looked for, never what was
+// found.
 func (s Secret) value(getenv func(string) (string, bool)) (string, error) {
-	if s.Env != "" {
-		v, ok := getenv(s.Env)
-		if !ok || v == "" {
+	var v, from string
+	switch {
+	case s.Env != "":
+		v, _ = getenv(s.Env)
+		if v == "" {
 			return "", fmt.Errorf("variable %s is not set", s.Env)
 		}
-		return v, nil
+		from = "variable " + s.Env
+	case s.File != "":
+		b, err := readSecret(s.File)
+		if err != nil {
+			return "", err
+		}
+		v, from = string(bytes.TrimSuffix(b, []byte("\n"))), s.File
+	default:
+		return "", errors.New("this runner grants none of that name")
 	}
-	f, err := os.Open(s.File)
+	if v == "" || len(v) > maxSecret {
+		return "", fmt.Errorf("%s: want 1 to %d bytes", from, maxSecret)
+	}
+	if strings.Contains(v, "\x00") {
+		return "", fmt.Errorf("%s holds a NUL character", from)
+	}
+	return v, nil
+}
+
+// readSecret reads a file, or as much of it as shows that it is too large.
+func readSecret(name string) ([]byte, error) {
+	f, err := os.Open(name)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	switch b = bytes.TrimSuffix(b, []byte("\n")); {
-	case err != nil:
-		return "", err
-	case len(b) == 0 || len(b) > maxSecret:
-		return "", fmt.Errorf("%s: want 1 to %d bytes", s.File, maxSecret)
-	case bytes.IndexByte(b, 0) >= 0:
-		return "", fmt.Errorf("%s holds a NUL character", s.File)
-	}
-	return string(b), nil
+	return io.ReadAll(io.LimitReader(f, maxSecret+2)) // one more, and its newline
 }
