@@ -49,6 +49,9 @@ func (w *world) Append(e event.Event, sync bool) error {
 func (w *world) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
 	w.count(t.Node, 1)
 	defer w.count(t.Node, -1)
+	if ctx.Err() != nil {
+		return event.Outcome{}, context.Cause(ctx)
+	}
 	if t.Node.IncusInstance != nil {
 		l := event.Lease{Kind: "incus_instance", Name: "i-" + t.Job().Job.ID, Node: t.Node.ID, Job: t.Job().Job.ID}
 		if err := t.Emit(event.Event{LeaseIntended: &l}); err != nil {

@@ -3,9 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -80,15 +78,12 @@ func startOnce(r guest.Request) error {
 
 // makePlaces makes the folders and files of the job. One job runs in a guest.
 func makePlaces() error {
-	for _, dir := range []string{homeDir, artifactsDir, jobDir, filepath.Dir(guest.RunDir)} {
+	for _, dir := range []string{homeDir, artifactsDir, jobDir} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return err
 		}
 	}
 	if err := os.Chmod(jobDir, 0o700); err != nil {
-		return err
-	}
-	if err := os.Symlink(guest.Dir, guest.RunDir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	for _, name := range []string{stdoutFile, stderrFile} {

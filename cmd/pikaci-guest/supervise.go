@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io/fs"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/sledtools/pikaci/runtime/guest"
 	"github.com/sledtools/pikaci/runtime/process"
@@ -54,6 +57,9 @@ func runJob(ctx context.Context, r guest.Request) guest.Status {
 
 func runCommand(ctx context.Context, r guest.Request) (process.Exit, error) {
 	loopbackUp()
+	if err := linkRunDir(); err != nil {
+		return process.Exit{}, err
+	}
 	gid := groupOf(r.User)
 	if err := ownPlaces(ctx, r, gid); err != nil {
 		return process.Exit{}, err
@@ -78,6 +84,26 @@ func runCommand(ctx context.Context, r guest.Request) (process.Exit, error) {
 		Argv: r.Argv, Env: env, Dir: r.WorkingDir, Stdout: stdout, Stderr: stderr, Timeout: r.Timeout,
 		Credential: &syscall.Credential{Uid: uint32(r.User), Gid: uint32(gid), Groups: []uint32{uint32(gid)}},
 	})
+}
+
+// linkRunDir makes the places known by the name that jobs are told. systemd
+// mounts over /run as it comes up, which a container's first command may be
+// faster than: the link would be gone.
+func linkRunDir() error {
+	init, _ := os.ReadFile("/proc/1/comm")
+	for range 100 {
+		if string(init) != "systemd\n" || exists("/run/systemd/system") {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := os.MkdirAll(filepath.Dir(guest.RunDir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Symlink(guest.Dir, guest.RunDir); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
 }
 
 // ownPlaces gives the job's places to its user, and makes its workspace.

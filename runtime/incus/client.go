@@ -40,9 +40,6 @@ type Executor struct {
 	mu sync.Mutex
 	// made are instances as they were after their creation, by name.
 	made map[string]made
-	// placed is set once the guest program lies where instances mount it.
-	placed sync.Once
-	place  error
 }
 
 // made is what the update of an instance needs.

@@ -37,9 +37,8 @@ func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, e
 	lease := event.Lease{Kind: leaseKind, Name: InstanceName(j.ID, j.Job.ID), Project: x.options.Project,
 		Node: t.Node.ID, Job: j.Job.ID}
 	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Create, Job: j.Job.ID, Detail: lease.Name}, func() error {
-		x.placed.Do(func() { x.place = placeProgram(j.RunContext, x.program) })
-		if x.place != nil {
-			return x.place
+		if err := placeProgram(j.RunContext, x.program); err != nil {
+			return err
 		}
 		if err := t.Emit(event.Event{LeaseIntended: &lease}); err != nil {
 			return err

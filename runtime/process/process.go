@@ -36,8 +36,9 @@ type Spec struct {
 	Env map[string]string
 	// Dir is the working directory, absolute.
 	Dir string
-	// Stdout and Stderr take the output; each is written to by one goroutine.
-	// Files are given to the command itself.
+	// Stdout and Stderr take the output, each from a goroutine of its own: one
+	// writer for both must be safe for that. Files are given to the command
+	// itself.
 	Stdout, Stderr io.Writer
 	// Credential is the user to run as; nil: the caller.
 	Credential *syscall.Credential
