@@ -57,18 +57,27 @@ func openTree(dir string) (t *tree, rel string, err error) {
 	}
 	cwd, _ := os.Getwd()
 	t = &tree{root: abs, cwd: cwd, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][]byte{}}
-	for at := abs; ; at = filepath.Dir(at) {
-		if _, err := os.Stat(filepath.Join(at, filepath.FromSlash(moduleFile))); err == nil {
-			t.root = at
-			break
-		}
-		if at == filepath.Dir(at) {
-			t.over[moduleFile] = []byte("module: \"lanes.local\"\nlanguage: version: \"v0.17.0\"\n")
-			break
-		}
+	if root, ok := ModuleRoot(abs); ok {
+		t.root = root
+	} else {
+		t.over[moduleFile] = []byte("module: \"lanes.local\"\nlanguage: version: \"v0.17.0\"\n")
 	}
 	rel, err = filepath.Rel(t.root, abs)
 	return t, filepath.ToSlash(rel), err
+}
+
+// ModuleRoot is the root of the CUE module that an absolute folder lies in,
+// which a plan's sources are relative to; false where there is none: then they
+// are relative to the folder itself.
+func ModuleRoot(dir string) (string, bool) {
+	for at := dir; ; at = filepath.Dir(at) {
+		if _, err := os.Stat(filepath.Join(at, filepath.FromSlash(moduleFile))); err == nil {
+			return at, true
+		}
+		if at == filepath.Dir(at) {
+			return "", false
+		}
+	}
 }
 
 // layOver puts the schema's files at a folder of the tree, in place of what is

@@ -228,7 +228,7 @@ func Contexts(p *plan.Plan, run *RunContext, only string, secrets map[string]str
 	for i := range p.Lanes {
 		lanes[p.Lanes[i].ID] = &p.Lanes[i]
 	}
-	wanted := wantedJobs(p, only)
+	wanted := Wanted(p, only)
 	contexts := make(map[string]*JobContext)
 	for i := range p.Jobs {
 		j := &p.Jobs[i]
@@ -245,8 +245,8 @@ func Contexts(p *plan.Plan, run *RunContext, only string, secrets map[string]str
 	return contexts
 }
 
-// wantedJobs are the ids of one job and of those that it needs, or of all.
-func wantedJobs(p *plan.Plan, only string) map[string]bool {
+// Wanted are the ids of one job and of those that it needs, or of all.
+func Wanted(p *plan.Plan, only string) map[string]bool {
 	needs := make(map[string][]string, len(p.Jobs))
 	for _, j := range p.Jobs {
 		needs[j.ID] = j.Needs

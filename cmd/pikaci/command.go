@@ -169,6 +169,18 @@ func exclude(set *pflag.FlagSet, names ...string) error {
 	return usage("", "%s and %s exclude each other", given[0], given[1])
 }
 
+// noneEmpty refuses flags that are given and empty: a script's variable that
+// is not set would else mean all jobs, or the usual place.
+func noneEmpty(set *pflag.FlagSet) error {
+	var empty error
+	set.Visit(func(f *pflag.Flag) {
+		if f.Value.String() == "" && empty == nil {
+			empty = usage("", "%s is empty", flagName(f))
+		}
+	})
+	return empty
+}
+
 // noArguments refuses what stands behind a command that takes nothing.
 func noArguments(name string, args []string) error {
 	if len(args) == 0 {

@@ -19,10 +19,8 @@ const maxPathList = 64 << 20
 
 // validate refuses flags that don't go together, before anything is read.
 func (f *compileFlags) validate(lanes []string) error {
-	for _, empty := range []string{"lanes", "job", "trigger", "changed-since", "output", "check"} {
-		if given := f.set.Lookup(empty); given.Changed && given.Value.String() == "" {
-			return usage("", "--%s is empty", empty)
-		}
+	if err := noneEmpty(f.set); err != nil {
+		return err
 	}
 	if err := oneOf("--format", f.format, []string{formatPlan, formatRunPlanV1}); err != nil {
 		return err

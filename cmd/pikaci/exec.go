@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/schema/plan"
 	hostfile "github.com/sledtools/pikaci/schema/runner"
 )
@@ -33,7 +34,7 @@ func execCommand() command {
 			"pikaci exec plan.json --output jsonl     # every event as a line of JSON",
 		},
 		flags: func(set *pflag.FlagSet) runner {
-			flags := new(execFlags)
+			flags := &execFlags{set: set}
 			flags.register(set)
 			return func(ctx context.Context, s *session, args []string) error {
 				return runExec(ctx, s, *flags, args)
@@ -59,7 +60,10 @@ func runExec(ctx context.Context, s *session, flags execFlags, args []string) er
 
 // execFlags are exec's flags.
 type execFlags struct {
-	source, stateRoot, output, job, runID, runnerFile    string
+	set *pflag.FlagSet
+
+	source, lanes, stateRoot, output, job, runID         string
+	runnerFile                                           string
 	socket, project, image, instanceType, pool           string
 	parallel                                             int
 	failFast, keepGoing, dryRun, prepareOnly, allowEmpty bool
@@ -67,6 +71,7 @@ type execFlags struct {
 
 func (f *execFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.source, "source", ".", "`DIR` that the snapshot is taken of")
+	s.StringVar(&f.lanes, "lanes", "lanes", "`DIR` of the lane files in the source, to see whether the plan is stale")
 	s.StringVar(&f.stateRoot, "state-root", "", "`DIR` for run records (default: PIKACI_STATE_ROOT, else .pikaci in the source)")
 	s.StringVar(&f.output, "output", "human", "what to print: human, jsonl (events as they happen) or json (the record, at the end)")
 	s.IntVar(&f.parallel, "parallel", 0, "commands at one time, `N` (default: what the host's cpus and memory carry)")
@@ -90,6 +95,8 @@ type execution struct {
 	flags  execFlags
 	plan   *plan.Plan
 	runner *hostfile.File
+	// jobs are those that run: of the others nothing is asked for.
+	jobs []plan.Job
 	// source and stateRoot are absolute.
 	source, stateRoot string
 	parallel          int
@@ -112,7 +119,7 @@ func prepareExecution(flags execFlags, planFile string, s *session) (*execution,
 	if x.source, err = filepath.Abs(flags.source); err != nil {
 		return nil, usage("", "--source: %v", err)
 	}
-	if err := refuseStale(p, x.source); err != nil {
+	if err := refuseStale(p, x.source, flags.lanes); err != nil {
 		return nil, err
 	}
 	if x.runner, err = readRunner(flags.runnerFile); err != nil {
@@ -121,34 +128,40 @@ func prepareExecution(flags execFlags, planFile string, s *session) (*execution,
 	x.override()
 	if err := x.runner.Refuse(p); err != nil {
 		return nil, invalid("the ceilings stand in the runner file",
-			"the plan asks for more than this runner allows:\n%v", err)
+			"the plan asks for more than this runner allows:\n    %s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
-	if err := x.knownJob(); err != nil {
+	if err := x.take(); err != nil {
 		return nil, err
 	}
-	if x.secrets, err = x.runner.Values(p, x.fromEnv); err != nil {
+	if x.secrets, err = x.runner.Values(x.jobs, x.fromEnv); err != nil {
 		return nil, err
 	}
 	return x, x.settle()
 }
 
 func (f *execFlags) check() error {
-	if !slices.Contains([]string{"human", "jsonl", "json"}, f.output) {
-		return usage("", "--output %q: want human, jsonl or json", f.output)
+	if err := noneEmpty(f.set); err != nil {
+		return err
+	}
+	if err := oneOf("--output", f.output, []string{"human", "jsonl", "json"}); err != nil {
+		return err
 	}
 	if f.failFast && f.keepGoing {
 		return usage("", "--fail-fast and --keep-going exclude each other")
 	}
-	if f.parallel < 0 {
+	if f.parallel < 0 || f.parallel == 0 && f.set.Changed("parallel") {
 		return usage("", "--parallel %d: want 1 or more", f.parallel)
+	}
+	if f.runID != "" && !record.ValidID(f.runID) {
+		return usage("", "--run-id %q: want letters, digits, dot, underscore and dash, at most 64", f.runID)
 	}
 	if f.dryRun && f.prepareOnly {
 		return usage("", "--dry-run and --prepare-only exclude each other")
 	}
-	if t := plan.InstanceType(f.instanceType); t != "" && t != plan.Container && t != plan.VirtualMachine {
-		return usage("", "--instance-type %q: want container or virtual-machine", t)
+	if f.instanceType == "" {
+		return nil
 	}
-	return nil
+	return oneOf("--instance-type", f.instanceType, []string{string(plan.Container), string(plan.VirtualMachine)})
 }
 
 // override puts flags before the runner file, and that before the plan.
@@ -171,15 +184,17 @@ func (x *execution) override() {
 	x.runner.Override(x.plan)
 }
 
-func (x *execution) knownJob() error {
-	if x.flags.job == "" {
-		return nil
-	}
+// take finds the jobs that run: all, or that of --job and those that it needs.
+func (x *execution) take() error {
 	var ids []string
+	wanted := runtime.Wanted(x.plan, x.flags.job)
 	for _, j := range x.plan.Jobs {
 		ids = append(ids, j.ID)
+		if wanted[j.ID] {
+			x.jobs = append(x.jobs, j)
+		}
 	}
-	if slices.Contains(ids, x.flags.job) {
+	if x.flags.job == "" || slices.Contains(ids, x.flags.job) {
 		return nil
 	}
 	return usage(didYouMean(nearest(x.flags.job, ids), "the plan's jobs: "+strings.Join(ids, ", ")),

@@ -13,7 +13,7 @@ func (x *execution) connectIncus(ctx context.Context) (instances, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e, e.Preflight(x.plan.Jobs)
+	return e, e.Preflight(x.jobs)
 }
 
 func (x *execution) incusOptions() incus.Options {

@@ -6,8 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 
+	"github.com/sledtools/pikaci/compiler"
 	"github.com/sledtools/pikaci/schema/plan"
 	hostfile "github.com/sledtools/pikaci/schema/runner"
 )
@@ -56,25 +59,40 @@ func planError(name string, err error) error {
 // maxStale is how many changed sources an error names.
 const maxStale = 5
 
-// refuseStale holds the plan against the lane files in the source tree.
-func refuseStale(p *plan.Plan, source string) error {
-	root, err := os.OpenRoot(source)
-	if err != nil {
+// refuseStale holds the plan against the lane files in the source tree. They
+// are looked for where compile would read them: in the lanes' folder, as paths
+// from the root of its CUE module. A runner may have none of them.
+func refuseStale(p *plan.Plan, source, lanes string) error {
+	if info, err := os.Stat(source); err != nil || !info.IsDir() {
+		if err == nil {
+			err = syscall.ENOTDIR
+		}
 		return usage("", "--source %s: %v", source, bare(err))
 	}
-	defer root.Close()
-	stale, err := p.Stale(root.FS())
+	if !filepath.IsAbs(lanes) {
+		lanes = filepath.Join(source, lanes)
+	}
+	root, ok := compiler.ModuleRoot(lanes)
+	if !ok {
+		root = lanes
+	}
+	stale, err := p.Stale(os.DirFS(root))
 	if err != nil {
 		return invalid("", "%v", err)
 	}
 	if len(stale) == 0 {
 		return nil
 	}
+	for i, name := range stale {
+		if rel, err := filepath.Rel(source, filepath.Join(root, name)); err == nil {
+			stale[i] = rel
+		}
+	}
 	names := strings.Join(stale[:min(len(stale), maxStale)], ", ")
 	if len(stale) > maxStale {
 		names += fmt.Sprintf(" and %d more", len(stale)-maxStale)
 	}
-	return invalid("compile it again with: pikaci compile",
+	return invalid("compile it again with: pikaci compile; lane files that lie elsewhere are named with --lanes",
 		"stale plan: changed since it was compiled: %s", names)
 }
 

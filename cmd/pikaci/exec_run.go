@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -44,9 +45,9 @@ func (x *execution) executors(ctx context.Context) (*executors, error) {
 		host: host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv}),
 	}
 	builds, guests := false, false
-	for i := range x.plan.Nodes {
-		builds = builds || x.plan.Nodes[i].NixBuild != nil
-		guests = guests || x.plan.Nodes[i].GuestCommand != nil
+	for i := range x.jobs {
+		builds = builds || len(x.jobs[i].StagedPayloads) > 0
+		guests = guests || !x.jobs[i].Host()
 	}
 	if builds {
 		if err := e.nix.Preflight(); err != nil {
@@ -116,7 +117,10 @@ func (x *execution) makeDir() (*record.Dir, error) {
 		id = record.NewID(time.Now())
 	}
 	dir, err := record.Create(x.stateRoot, id)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, usage("leave out --run-id for a new one", "%v", err)
+	case err != nil:
 		return nil, err
 	}
 	return dir, dir.WritePlan(x.plan)

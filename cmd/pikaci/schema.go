@@ -57,5 +57,14 @@ func oneOf(what, value string, values []string) error {
 		return nil
 	}
 	return usage(didYouMean(nearest(value, values), ""),
-		"%s can't be %q: want %s", what, value, strings.Join(values, " or "))
+		"%s can't be %q: want %s", what, value, orList(values))
+}
+
+// orList is "a, b or c".
+func orList(values []string) string {
+	last := len(values) - 1
+	if last < 1 {
+		return strings.Join(values, "")
+	}
+	return strings.Join(values[:last], ", ") + " or " + values[last]
 }

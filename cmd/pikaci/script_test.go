@@ -26,25 +26,28 @@ func TestScript(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	commands := execCommands()
+	commands["exits"] = exits
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               func(e *testscript.Env) error { return setupScript(e, root) },
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits,
-		},
+		Cmds:                commands,
 	})
 }
 
-// setupScript keeps the machine's git settings and clock out of the scripts.
+// setupScript keeps the machine's git settings, clock and runner file out of
+// the scripts.
 func setupScript(e *testscript.Env, root string) error {
+	e.Values[startedKey{}] = new(started)
 	for name, value := range map[string]string{
 		"HOME": e.WorkDir,
 		// Under -race each process else sleeps a second at its end.
 		"GORACE":                  "atexit_sleep_ms=0",
 		"ROOT":                    root,
+		"RUNNER":                  filepath.Join(root, "cmd/pikaci/testdata/runner.json"),
 		"GIT_CONFIG_NOSYSTEM":     "1",
 		"GIT_CONFIG_GLOBAL":       "/dev/null",
 		"GIT_CEILING_DIRECTORIES": filepath.Dir(e.WorkDir),

@@ -154,7 +154,15 @@ func (s *session) report(ctx context.Context, err error) int {
 	return exitBroken
 }
 
+// failed prints an error; several that were joined one after the other, each
+// with its own hint.
 func (s *session) failed(err error, hint string) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && errors.Join(joined.Unwrap()...).Error() == err.Error() {
+		for _, err := range joined.Unwrap() {
+			s.failed(err, hintOf(err))
+		}
+		return
+	}
 	s.note("pikaci: %v", err)
 	if hint != "" {
 		s.note("hint: %s", hint)

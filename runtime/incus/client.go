@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"net"
 	"net/http"
 	"slices"
 	"sync"
@@ -89,15 +91,23 @@ func New(ctx context.Context, o Options) (*Executor, error) {
 	if where == "" {
 		where = "its usual socket"
 	}
-	return nil, &Error{What: "can't reach Incus at " + where, Err: err,
-		Do: "start incusd (scripts/setup does), or name its socket with --incus-socket"}
+	// That a socket was dialled is said already.
+	if dial := new(net.OpError); errors.As(err, &dial) {
+		err = dial.Err
+	}
+	hint := "start incusd (scripts/setup does), or name its socket with --incus-socket"
+	if errors.Is(err, fs.ErrPermission) {
+		hint = "join the group that owns the socket (mostly incus-admin), or run as root"
+	}
+	return nil, &Error{What: "can't reach Incus at " + where, Err: err, Do: hint}
 }
 
 // Preflight asks for all that the jobs' instances need, so that what is
 // missing is one clear message before anything is made.
 func (x *Executor) Preflight(jobs []plan.Job) error {
 	if _, _, err := x.server.GetProject(x.options.Project); err != nil {
-		return x.missing("project", x.options.Project, "incus project list", err)
+		return x.missing("project", x.options.Project, "incus project list",
+			"make it, or name another with --incus-project or in the runner file", err)
 	}
 	asked := map[string]bool{}
 	var errs []error
@@ -123,7 +133,7 @@ func (x *Executor) Preflight(jobs []plan.Job) error {
 func (x *Executor) profile(name string) error {
 	p, _, err := x.server.GetProfile(name)
 	if err != nil {
-		return x.missing("profile", name, "incus profile list", err)
+		return x.missing("profile", name, "incus profile list", "make it, or name others in the runner file", err)
 	}
 	for device, d := range p.Devices {
 		if d["type"] == "nic" {
@@ -135,20 +145,39 @@ func (x *Executor) profile(name string) error {
 }
 
 func (x *Executor) image(in *plan.Incus) error {
+	var kind string
 	var err error
 	if isFingerprint(in.Image) {
-		_, _, err = x.server.GetImage(in.Image)
+		var image *api.Image
+		if image, _, err = x.server.GetImage(in.Image); err == nil {
+			kind = image.Type
+		}
 	} else {
-		_, _, err = x.server.GetImageAliasType(string(in.InstanceType), in.Image)
+		// GetImageAliasType gives a type that differs no error of its own.
+		var alias *api.ImageAliasesEntry
+		if alias, _, err = x.server.GetImageAlias(in.Image); err == nil {
+			kind = alias.Type
+		}
+	}
+	if err == nil && kind != string(in.InstanceType) {
+		err = api.StatusErrorf(http.StatusNotFound, "it is of type %s", kind)
 	}
 	if err != nil {
-		return x.missing(string(in.InstanceType)+" image", in.Image, "incus image list", err)
+		other := "name another with --image or in the runner file"
+		if in.Image == devImage && in.InstanceType == plan.Container {
+			other = "scripts/setup makes this one"
+		}
+		return x.missing(string(in.InstanceType)+" image", in.Image, "incus image list", other, err)
 	}
 	return nil
 }
 
-// missing is an error for something that the project does not have.
-func (x *Executor) missing(kind, name, list string, err error) error {
+// devImage is the image that lanes get which name none.
+const devImage = "pikaci/dev"
+
+// missing is an error for something that the project does not have; other says
+// what to do beside looking at the list.
+func (x *Executor) missing(kind, name, list, other string, err error) error {
 	if !isNotFound(err) {
 		return &Error{What: fmt.Sprintf("ask Incus for %s %q", kind, name), Err: err}
 	}
@@ -157,7 +186,7 @@ func (x *Executor) missing(kind, name, list string, err error) error {
 		what += fmt.Sprintf(" in project %q", x.options.Project)
 		list += " --project " + x.options.Project
 	}
-	return &Error{What: what, Do: list + " shows what is there; the runner file or a flag can name another"}
+	return &Error{What: what, Do: list + " shows what is there; " + other}
 }
 
 // timeoutOf is the job's time as a duration.

@@ -140,11 +140,27 @@ func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan str
 	defer grace.Stop()
 	select {
 	case <-ended:
+		waitForGroup(pid, grace.C)
 	case <-grace.C:
 		syscall.Kill(-pid, syscall.SIGKILL)
 		<-ended
 	}
 	return why
+}
+
+// waitForGroup returns when no process of the group is left, or grace is over:
+// a shell that ends at once on TERM must not cost its children their time to
+// end in order.
+func waitForGroup(pid int, grace <-chan time.Time) {
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for syscall.Kill(-pid, 0) == nil {
+		select {
+		case <-look.C:
+		case <-grace:
+			return
+		}
+	}
 }
 
 func exitOf(state *os.ProcessState, err error, late bool) (Exit, error) {

@@ -81,6 +81,15 @@ func TestCancelStopsTheWholeGroup(t *testing.T) {
 	gone(t, strings.TrimSpace(out.String()))
 }
 
+func TestChildrenGetTheirTimeToEnd(t *testing.T) {
+	var out bytes.Buffer
+	s := shell(t, `sh -c 'trap "sleep 0.2; echo child; exit" TERM; echo ready; while :; do sleep 0.05; done' & wait`)
+	s.Stdout, s.Timeout = &out, 500*time.Millisecond
+	if _, err := process.Run(t.Context(), s); err != nil || out.String() != "ready\nchild\n" {
+		t.Errorf("%v, %q", err, out.String())
+	}
+}
+
 func TestWhatACommandLeavesInItsGroupIsKilled(t *testing.T) {
 	var out bytes.Buffer
 	s := shell(t, "sleep 300 & echo $!")

@@ -34,10 +34,13 @@ func NewID(now time.Time) string {
 	return strings.ToLower(ulid.MustNew(ulid.Timestamp(now), rand.Reader).String())
 }
 
-// Create makes the directory of a new run under the state root. It fails where
-// one of that id is there already.
+// ValidID tells whether a run may have the id.
+func ValidID(id string) bool { return runIDPattern.MatchString(id) }
+
+// Create makes the directory of a new run under the state root. It fails with
+// [fs.ErrExist] where one of that id is there already.
 func Create(stateRoot, id string) (*Dir, error) {
-	if !runIDPattern.MatchString(id) {
+	if !ValidID(id) {
 		return nil, fmt.Errorf("run id %q: want letters, digits, dot, underscore and dash, at most 64", id)
 	}
 	root, err := filepath.Abs(stateRoot)
@@ -50,7 +53,7 @@ func Create(stateRoot, id string) (*Dir, error) {
 	}
 	if err := os.Mkdir(d.Path, 0o755); err != nil {
 		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("run %s is there already: %s", id, d.Path)
+			return nil, &existsError{d}
 		}
 		return nil, fmt.Errorf("make the run directory: %w", err)
 	}
@@ -151,3 +154,11 @@ func syncDir(path string) error {
 	}
 	return errors.Join(err, d.Close())
 }
+
+// existsError means that a run of that id is there already.
+type existsError struct{ dir *Dir }
+
+func (e *existsError) Error() string {
+	return fmt.Sprintf("run %s is there already: %s", e.dir.ID, e.dir.Path)
+}
+func (e *existsError) Is(target error) bool { return target == fs.ErrExist }

@@ -2,12 +2,15 @@ package plan
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"strings"
 )
 
 // MaxSize is the largest plan that Decode reads, in bytes.
@@ -58,7 +61,7 @@ func Decode(b []byte) (*Plan, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(p); err != nil {
-		return nil, decodeError(b, d.InputOffset(), err)
+		return nil, SyntaxErrorOf(b, d.InputOffset(), err)
 	}
 	if err := p.checkDigest(); err != nil {
 		return nil, err
@@ -98,7 +101,7 @@ func checkVersion(b []byte) error {
 	}
 	// Only the syntax and this one field matter here.
 	if err := json.Unmarshal(b, &head); err != nil {
-		return decodeError(b, int64(len(b)), err)
+		return SyntaxErrorOf(b, int64(len(b)), err)
 	}
 	switch {
 	case head.SchemaVersion == nil:
@@ -132,8 +135,9 @@ func (p *Plan) computeDigest() (string, error) {
 	return "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
-// decodeError turns an error of encoding/json into one with line and column.
-func decodeError(b []byte, offset int64, err error) error {
+// SyntaxErrorOf turns an error of encoding/json about b into one with line and
+// column. offset is how far the decoder came.
+func SyntaxErrorOf(b []byte, offset int64, err error) *SyntaxError {
 	var syntax *json.SyntaxError
 	var typ *json.UnmarshalTypeError
 	problem := err.Error()
@@ -150,10 +154,37 @@ func decodeError(b []byte, offset int64, err error) error {
 		}
 	case errors.As(err, &typ):
 		offset = typ.Offset
-		problem = fmt.Sprintf("%s: want %s, found %s", typ.Field, typ.Type, typ.Value)
+		problem = fmt.Sprintf("%s: want %s, found %s", cmp.Or(typ.Field, "the file"), jsonKind(typ.Type), typ.Value)
 	case errors.Is(err, io.EOF):
 		problem = "empty"
+	default:
+		// encoding/json has no type for an unknown field, and its offset is
+		// past the end of the object that holds it.
+		if field, ok := strings.CutPrefix(problem, "json: unknown field "); ok {
+			problem = "unknown field " + field
+			if i := bytes.Index(b, []byte(field+":")); i >= 0 {
+				offset = int64(i) + 1
+			}
+		}
 	}
+	return SyntaxErrorAt(b, offset, problem)
+}
+
+// jsonKind is what JSON calls a type of Go.
+func jsonKind(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map:
+		return "object"
+	case reflect.Slice:
+		return "array"
+	case reflect.Int, reflect.Int64:
+		return "whole number"
+	}
+	return t.Kind().String() // string, bool
+}
+
+// SyntaxErrorAt is a problem at an offset in b, counted from 1.
+func SyntaxErrorAt(b []byte, offset int64, problem string) *SyntaxError {
 	line, column := position(b, offset)
 	return &SyntaxError{Line: line, Column: column, Problem: problem}
 }

@@ -69,7 +69,7 @@ func TestDecodeErrors(t *testing.T) {
 		{"newer", replace(`"schema_version": 1`, `"schema_version": 2`), "it has schema version 2, this pikaci reads version 1", ErrVersion},
 		{"newer and otherwise unknown", `{"schema_version": 2, "stages": []}`, "it has schema version 2", ErrVersion},
 		{"unknown field", replace(`"timeout_secs": 60`, `"timeout_sec": 60`), "timeout_sec", nil},
-		{"wrong type", replace(`"timeout_secs": 60`, `"timeout_secs": "60"`), "jobs.timeout_secs: want int, found string", nil},
+		{"wrong type", replace(`"timeout_secs": 60`, `"timeout_secs": "60"`), "jobs.timeout_secs: want whole number, found string", nil},
 		{"edited", replace(`"timeout_secs": 60`, `"timeout_secs": 61`), "its digest says", ErrDigest},
 		{"other case", replace(`"timeout_secs": 60`, `"Timeout_Secs": 60`), "not written as pikaci compile writes it", nil},
 		{"doubled key", replace(`"timeout_secs": 60`, `"timeout_secs": 61, "timeout_secs": 60`), "not written as pikaci compile writes it", nil},

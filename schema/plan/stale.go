@@ -16,7 +16,8 @@ const EmbeddedPrefix = "embedded:"
 // maxSource is the largest source that is hashed, in bytes.
 const maxSource = 256 << 20
 
-// Stale returns the sources that lie in the tree and are not what they were
+// Stale returns the sources that lie in the tree, which begins at the root of
+// the lanes' module, and are not what they were
 // when the plan was compiled. Those that are not there are not compared: a
 // runner may have the plan only.
 func (p *Plan) Stale(tree fs.FS) ([]string, error) {
@@ -38,12 +39,11 @@ func (p *Plan) Stale(tree fs.FS) ([]string, error) {
 }
 
 func hashFile(tree fs.FS, name string) (string, error) {
-	// Before it is opened: a pipe in its place would never be.
-	info, err := fs.Stat(tree, name)
-	if err != nil {
+	// Before it is opened: a pipe would be waited for.
+	switch info, err := fs.Stat(tree, name); {
+	case err != nil:
 		return "", err
-	}
-	if !info.Mode().IsRegular() {
+	case !info.Mode().IsRegular():
 		return "", errors.New("not a regular file")
 	}
 	f, err := tree.Open(name)

@@ -2,12 +2,12 @@ package runner
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"reflect"
 	"strings"
+
+	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // Decode reads a runner file's content: strict JSON, nothing after it. The
@@ -20,17 +20,17 @@ func Decode(b []byte) (*File, error) {
 		SchemaVersion *int `json:"schema_version"`
 	}
 	if err := json.Unmarshal(b, &head); err != nil {
-		return nil, located(b, err)
+		return nil, plan.SyntaxErrorOf(b, int64(len(b)), err)
 	}
 	switch v := head.SchemaVersion; {
 	case v == nil:
 		return nil, fmt.Errorf("no schema_version: this pikaci reads version %d", Version)
 	case *v != Version:
-		return nil, fmt.Errorf("schema_version is %d: this pikaci reads version %d", *v, Version)
+		return nil, fmt.Errorf("runner file of another schema version: it has schema version %d, this pikaci reads version %d", *v, Version)
 	}
 	file := new(File)
 	if err := json.Unmarshal(b, file); err != nil {
-		return nil, located(b, err)
+		return nil, plan.SyntaxErrorOf(b, int64(len(b)), err)
 	}
 	s := strict{text: b, decoder: json.NewDecoder(bytes.NewReader(b))}
 	if err := s.value(reflect.TypeFor[File](), ""); err != nil {
@@ -40,39 +40,6 @@ func Decode(b []byte) (*File, error) {
 		return nil, err
 	}
 	return file, nil
-}
-
-// located says in which line encoding/json met an error.
-func located(b []byte, err error) error {
-	var syntax *json.SyntaxError
-	var typ *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Errorf("line %d: not JSON: %w", lineAt(b, syntax.Offset), err)
-	case errors.As(err, &typ):
-		return fmt.Errorf("line %d: %s: want %s, found %s", lineAt(b, typ.Offset),
-			cmp.Or(typ.Field, "the file"), jsonKind(typ.Type), typ.Value)
-	}
-	return err
-}
-
-// jsonKind is what JSON calls a type of a File.
-func jsonKind(t reflect.Type) string {
-	switch t.Kind() {
-	case reflect.Struct, reflect.Map:
-		return "object"
-	case reflect.Slice:
-		return "array"
-	case reflect.Int, reflect.Int64:
-		return "whole number"
-	}
-	return t.Kind().String() // string, bool
-}
-
-// lineAt is the line of the byte that ends at the offset.
-func lineAt(b []byte, offset int64) int {
-	end := max(0, min(int64(len(b)), offset)-1)
-	return 1 + bytes.Count(b[:end], []byte("\n"))
 }
 
 // strict walks JSON that was decoded well, and refuses what encoding/json lets
@@ -113,11 +80,13 @@ func (s *strict) object(t reflect.Type, path string) error {
 		name := token.(string)
 		full := strings.TrimPrefix(path+"."+name, ".")
 		below, known := member(t, name)
-		switch line := lineAt(s.text, s.decoder.InputOffset()); {
+		// The decoder stands behind the name and its quote.
+		at := s.decoder.InputOffset() - int64(len(name)) - 1
+		switch {
 		case !known:
-			return fmt.Errorf("line %d: unknown field %s", line, full)
+			return plan.SyntaxErrorAt(s.text, at, fmt.Sprintf("unknown field %q", full))
 		case seen[name]:
-			return fmt.Errorf("line %d: %s stands there twice", line, full)
+			return plan.SyntaxErrorAt(s.text, at, full+" stands there twice")
 		}
 		seen[name] = true
 		if err := s.value(below, full); err != nil {

@@ -65,22 +65,22 @@ func TestDecodeRefuses(t *testing.T) {
 		return strings.Replace(full, old, new, 1)
 	}
 	for name, tt := range map[string]struct{ in, want string }{
-		"empty":                {"", "line 1: not JSON: unexpected end of JSON input"},
-		"cut off":              {full[:len(full)-3], "line 13: not JSON: unexpected end"},
-		"not JSON":             {with(`"parallel": 3,`, `"parallel": 3;`), "line 6: not JSON: invalid character ';'"},
-		"two values":           {full + "{}", "line 15: not JSON: invalid character '{' after top-level value"},
-		"a list":               {"[]", "line 1: the file: want object, found array"},
+		"empty":                {"", "1:1: empty"},
+		"cut off":              {full[:len(full)-3], "13:31: ends in the middle: the file is cut off"},
+		"not JSON":             {with(`"parallel": 3,`, `"parallel": 3;`), "6:16: not JSON: invalid character ';'"},
+		"two values":           {full + "{}", "15:1: not JSON: invalid character '{' after top-level value"},
+		"a list":               {"[]", "1:1: the file: want object, found array"},
 		"too large":            {full + strings.Repeat(" ", 1<<20), "over 1 MiB"},
-		"newer":                {`{"schema_version": 2, "invented_later": 1}`, "schema_version is 2: this pikaci reads version 1"},
+		"newer":                {`{"schema_version": 2, "invented_later": 1}`, "runner file of another schema version: it has schema version 2, this pikaci reads version 1"},
 		"no version":           {`{"parallel": 1}`, "no schema_version: this pikaci reads version 1"},
-		"version in words":     {`{"schema_version": "1"}`, "line 1: schema_version: want whole number, found string"},
-		"wrong type":           {with(`"timeout_secs": 60`, `"timeout_secs": "60"`), "line 8: ceilings.timeout_secs: want whole number, found string"},
-		"unknown":              {with(`"state_root"`, `"state-root"`), "line 5: unknown field state-root"},
-		"unknown in ceilings":  {with(`"images"`, `"image"`), "line 9: unknown field ceilings.image"},
-		"unknown in a secret":  {with(`"env"`, `"value"`), "line 12: unknown field secrets.KEY.value"},
-		"other case":           {with(`"no_host_jobs"`, `"No_Host_Jobs"`), "line 10: unknown field ceilings.No_Host_Jobs"},
-		"twice":                {with(`"host_env"`, `"ceilings": {},`+"\n"+`"host_env"`), "line 13: ceilings stands there twice"},
-		"a secret twice":       {with(`"KEY"`, `"TOKEN"`), "line 12: secrets.TOKEN stands there twice"},
+		"version in words":     {`{"schema_version": "1"}`, "1:22: schema_version: want whole number, found string"},
+		"wrong type":           {with(`"timeout_secs": 60`, `"timeout_secs": "60"`), "8:53: ceilings.timeout_secs: want whole number, found string"},
+		"unknown":              {with(`"state_root"`, `"state-root"`), `5:3: unknown field "state-root"`},
+		"unknown in ceilings":  {with(`"images"`, `"image"`), `9:57: unknown field "ceilings.image"`},
+		"unknown in a secret":  {with(`"env"`, `"value"`), `12:48: unknown field "secrets.KEY.value"`},
+		"other case":           {with(`"no_host_jobs"`, `"No_Host_Jobs"`), `10:5: unknown field "ceilings.No_Host_Jobs"`},
+		"twice":                {with(`"host_env"`, `"ceilings": {},`+"\n"+`"host_env"`), "13:3: ceilings stands there twice"},
+		"a secret twice":       {with(`"KEY"`, `"TOKEN"`), "12:40: secrets.TOKEN stands there twice"},
 		"instance type":        {with(`"container", "profiles"`, `"vm", "profiles"`), `incus.instance_type is "vm": want container or virtual-machine`},
 		"instance type below":  {with(`"virtual-machine"]`, `"vm"]`), `ceilings.instance_types: "vm": want container or virtual-machine`},
 		"image pattern":        {with(`pikaci/*`, `pikaci/[`), `ceilings.images: "pikaci/[": syntax error in pattern`},
@@ -91,7 +91,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"ceilings.cpus":        {with(`"cpus": 4`, `"cpus": -1`), "ceilings.cpus is -1: want 0 or more"},
 		"ceilings.log_bytes":   {with(`"log_bytes": 1`, `"log_bytes": -1`), "ceilings.log_bytes is -1: want 0 or more"},
 		"several, in order":    {with(`"cpus": 4, "memory": "8GiB", "timeout_secs": 60`, `"cpus": -4, "memory": "x", "timeout_secs": -6`), "ceilings.cpus is -4: want 0 or more\nceilings.timeout_secs is -6: want 0 or more\nceilings: memory \"x\""},
-		"a number of a secret": {with(`{"env": "K"}`, `7`), "line 12: secrets: want object, found number"},
+		"a number of a secret": {with(`{"env": "K"}`, `7`), "12:47: secrets: want object, found number"},
 	} {
 		if _, err := runner.Decode([]byte(tt.in)); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
 			t.Errorf("%s: got %v\nwant %s", name, err, tt.want)
@@ -101,13 +101,13 @@ func TestDecodeRefuses(t *testing.T) {
 
 func TestRead(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "runner.json")
-	if _, err := runner.Read(name); err == nil || !strings.Contains(err.Error(), "read the runner file: ") {
+	if _, err := runner.Read(name); err == nil || !strings.Contains(err.Error(), ": no such runner file") {
 		t.Errorf("missing: %v", err)
 	}
 	for content, want := range map[string]string{
 		full:                              "",
-		"{":                               "runner file " + name + ": line 1: not JSON",
-		full + strings.Repeat(" ", 2<<20): "runner file " + name + ": over 1 MiB",
+		"{":                               name + ":1:1: ends in the middle",
+		full + strings.Repeat(" ", 2<<20): name + ": over 1 MiB",
 	} {
 		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

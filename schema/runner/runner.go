@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"path"
@@ -102,7 +103,10 @@ type Secret struct {
 // Read reads and checks a runner file.
 func Read(name string) (*File, error) {
 	f, err := os.Open(name)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%s: no such runner file", name)
+	case err != nil:
 		return nil, fmt.Errorf("read the runner file: %w", err)
 	}
 	defer f.Close()
@@ -111,8 +115,12 @@ func Read(name string) (*File, error) {
 		return nil, fmt.Errorf("read the runner file %s: %w", name, err)
 	}
 	file, err := Decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("runner file %s: %w", name, err)
+	var syntax *plan.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		return nil, fmt.Errorf("%s:%w", name, err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return file, nil
 }
@@ -254,10 +262,10 @@ func (c *Ceilings) refuseInstance(j *plan.Job) []error {
 	return errs
 }
 
-// Values reads the values of all secrets that the plan's jobs ask for.
-func (f *File) Values(p *plan.Plan, getenv func(string) (string, bool)) (map[string]string, error) {
+// Values reads the values of all secrets that the jobs ask for.
+func (f *File) Values(jobs []plan.Job, getenv func(string) (string, bool)) (map[string]string, error) {
 	values := make(map[string]string)
-	for _, j := range p.Jobs {
+	for _, j := range jobs {
 		for _, name := range j.Secrets {
 			if _, done := values[name]; done {
 				continue

@@ -162,7 +162,7 @@ func TestValues(t *testing.T) {
 		"not granted":       {runner.Secret{}, "", "this runner grants none of that name"},
 	} {
 		f := &runner.File{Secrets: map[string]runner.Secret{"TOKEN": tt.secret}}
-		got, err := f.Values(aPlan(), getenv)
+		got, err := f.Values(aPlan().Jobs, getenv)
 		if tt.err == "" {
 			if err != nil || got["TOKEN"] != tt.want || len(got) != 1 {
 				t.Errorf("%s: %d bytes, %v", name, len(got["TOKEN"]), err)
@@ -183,7 +183,7 @@ func TestValuesOnlyOfWhatIsAsked(t *testing.T) {
 	p.Jobs[1].Secrets = []string{"TOKEN"}
 	asked := 0
 	f := &runner.File{Secrets: map[string]runner.Secret{"TOKEN": {Env: "T"}, "OTHER": {File: "/not/there"}}}
-	got, err := f.Values(p, func(string) (string, bool) { asked++; return "v", true })
+	got, err := f.Values(p.Jobs, func(string) (string, bool) { asked++; return "v", true })
 	if err != nil || !reflect.DeepEqual(got, map[string]string{"TOKEN": "v"}) || asked != 1 {
 		t.Errorf("got %v, %v, asked %d times", got, err, asked)
 	}

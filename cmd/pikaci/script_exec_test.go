@@ -1,0 +1,169 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// execCommands are the harness's commands for scripts that carry plans out.
+func execCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"normalize":    normalize,
+		"nothing-left": nothingLeft,
+		"tmpfs":        tmpfs,
+		"start":        start,
+		"await":        await,
+		"signal":       signalStarted,
+		"ended":        ended,
+	}
+}
+
+// varying are what differs from run to run, and what stands for it. Widths are
+// kept where a table's columns depend on them.
+var varying = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`\b01[0-9a-hjkmnp-tv-z]{24}\b`), "RUN"},
+	{regexp.MustCompile(`\bpikaci-[0-9a-f]{12}\b`), "pikaci-INSTANCE"},
+	{regexp.MustCompile(`/nix/store/[0-9a-z]{32}-`), "/nix/store/HASH-"},
+	{regexp.MustCompile(`\bsha256:[0-9a-f]{9,64}`), "sha256:HASH"},
+	{regexp.MustCompile(`\b[0-9a-f]{64}\b`), "SHA256"},
+	{regexp.MustCompile(`/guest/[0-9a-f]{16}\b`), "/guest/HASH"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b`), "UUID"},
+	{regexp.MustCompile(`\b\d\.\d\ds`), "0.00s"},
+	{regexp.MustCompile(`([ (])\d\ds\b`), "${1}0.00s"},
+	{regexp.MustCompile(`"duration_ms": ?\d+`), `"duration_ms": 0`},
+	{regexp.MustCompile(`"20\d\d-\d\d-\d\dT[0-9:.]+Z"`), `"TIME"`},
+	{regexp.MustCompile(`"pikaci": ?"[^"]*"`), `"pikaci": "VERSION"`},
+	{regexp.MustCompile(`\b(\d+) files, [0-9.]+ (KiB|B), `), "$1 files, SIZE, "},
+}
+
+// normalize writes a file, or stdout or stderr, with fixed words in place of
+// what differs from run to run: normalize FILE TO.
+func normalize(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: normalize FILE TO")
+	}
+	text := strings.ReplaceAll(ts.ReadFile(args[0]), ts.Getenv("WORK"), "$WORK")
+	for _, v := range varying {
+		text = v.pattern.ReplaceAllString(text, v.with)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+// nothingLeft wants a run, and no instance left of any: nothing-left [STATE].
+func nothingLeft(ts *testscript.TestScript, neg bool, args []string) {
+	state := ".pikaci"
+	if len(args) == 1 {
+		state = args[0]
+	}
+	runs, err := os.ReadDir(filepath.Join(ts.MkAbs(state), "runs"))
+	ts.Check(err)
+	for _, r := range runs {
+		out, err := exec.Command("incus", "list", "--all-projects", "--format", "csv", "--columns", "n",
+			"user.pikaci.run="+r.Name()).CombinedOutput()
+		if err != nil || len(out) > 0 {
+			ts.Fatalf("instances of run %s: %s%v", r.Name(), out, err)
+		}
+	}
+}
+
+// tmpfs mounts a small file system: tmpfs DIR SIZE.
+func tmpfs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tmpfs DIR SIZE")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	ts.Check(unix.Mount("pikaci-test", dir, "tmpfs", 0, "size="+args[1]))
+	ts.Defer(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+}
+
+// started is the program of start, kept among the script's values.
+type started struct {
+	cmd            *exec.Cmd
+	stdout, stderr strings.Builder
+}
+
+type startedKey struct{}
+
+// start starts a program and does not wait for it: start PROGRAM [ARG...]. The
+// testscript's own & gives no exit code.
+func start(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: start PROGRAM [ARG...]")
+	}
+	program, err := exec.LookPath(args[0])
+	ts.Check(err)
+	s := ts.Value(startedKey{}).(*started)
+	*s = started{cmd: exec.Command(program, args[1:]...)}
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = ts.MkAbs("."), &s.stdout, &s.stderr
+	for _, name := range []string{"HOME", "PATH", "GORACE", "TMPDIR"} {
+		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
+	}
+	ts.Check(s.cmd.Start())
+	cmd := s.cmd
+	ts.Defer(func() { cmd.Process.Kill() })
+}
+
+// patience is how long a script waits for what must come.
+const patience = 60 * time.Second
+
+// await waits until a file of that name, a pattern, holds a text:
+// await GLOB TEXT.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await GLOB TEXT")
+	}
+	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(5 * time.Millisecond) {
+		names, err := filepath.Glob(ts.MkAbs(args[0]))
+		ts.Check(err)
+		for _, name := range names {
+			if b, err := os.ReadFile(name); err == nil && strings.Contains(string(b), args[1]) {
+				return
+			}
+		}
+	}
+	ts.Fatalf("no %s came to hold %q", args[0], args[1])
+}
+
+// signalStarted sends a signal to the started program: signal INT.
+func signalStarted(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: signal NAME")
+	}
+	s := ts.Value(startedKey{}).(*started)
+	ts.Check(s.cmd.Process.Signal(unix.SignalNum("SIG" + args[0])))
+}
+
+// ended waits for the started program and wants this exit code: ended CODE.
+// Its output is compared afterwards, as after exec.
+func ended(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: ended CODE")
+	}
+	s := ts.Value(startedKey{}).(*started)
+	timer := time.AfterFunc(patience, func() { s.cmd.Process.Signal(syscall.SIGQUIT) })
+	defer timer.Stop()
+	err := s.cmd.Wait()
+	fmt.Fprint(ts.Stdout(), s.stdout.String())
+	fmt.Fprint(ts.Stderr(), s.stderr.String())
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		ts.Fatalf("%v", err)
+	}
+	if got := fmt.Sprint(s.cmd.ProcessState.ExitCode()); got != args[0] {
+		ts.Fatalf("exit code %s, want %s\n%s%s", got, args[0], s.stdout.String(), s.stderr.String())
+	}
+}

@@ -1,0 +1,221 @@
+package incus_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	client "github.com/lxc/incus/v6/client"
+	"github.com/lxc/incus/v6/shared/api"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// daemon is an Incus of a test's own, which may be killed.
+type daemon struct {
+	t      *testing.T
+	dir    string
+	socket string
+	mu     sync.Mutex
+	cmd    *exec.Cmd
+	log    *log
+}
+
+// newDaemon starts one with a storage pool of folders and the image of this
+// machine's Incus. It is gone after the test, with all that it holds.
+func newDaemon(t *testing.T) *daemon {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "pikaci-incus-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon{t: t, dir: dir, socket: filepath.Join(dir, "unix.socket"), log: new(log)}
+	t.Cleanup(d.remove)
+	// Containers go through it as users of their own.
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	d.start()
+	d.ready()
+	s := server(t, d.socket)
+	if err := s.CreateStoragePool(api.StoragePoolsPost{Name: "dir", Driver: "dir"}); err != nil {
+		t.Fatal(err)
+	}
+	profile := api.ProfilePut{Devices: map[string]map[string]string{"root": {"type": "disk", "path": "/", "pool": "dir"}}}
+	if err := s.UpdateProfile("default", profile, ""); err != nil {
+		t.Fatal(err)
+	}
+	d.copyImage(s)
+	return d
+}
+
+// copyImage takes the image from this machine's Incus.
+func (d *daemon) copyImage(to client.InstanceServer) {
+	d.t.Helper()
+	from := server(d.t, "")
+	alias, _, err := from.GetImageAlias(image)
+	if err != nil {
+		d.t.Fatalf("%v\nrun scripts/setup", err)
+	}
+	file, err := os.Create(filepath.Join(d.dir, "image"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer file.Close()
+	_, err = from.GetImageFile(alias.Target, client.ImageFileRequest{MetaFile: file})
+	if err == nil {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	op, err := to.CreateImage(api.ImagesPost{}, &client.ImageCreateArgs{MetaFile: file, MetaName: "image", Type: "container"})
+	if err == nil {
+		err = op.Wait()
+	}
+	if err == nil {
+		err = to.CreateImageAlias(api.ImageAliasesPost{ImageAliasesEntry: api.ImageAliasesEntry{
+			Name: image, ImageAliasesEntryPut: api.ImageAliasesEntryPut{Target: alias.Target}}})
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// start starts the daemon, as scripts/setup does, and does not wait for it.
+func (d *daemon) start() {
+	d.t.Helper()
+	const places = "/usr/libexec/incus:/opt/incus/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+	program := ""
+	for _, dir := range strings.Split(places, ":") {
+		if _, err := os.Stat(dir + "/incusd"); err == nil && program == "" {
+			program = dir + "/incusd"
+		}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cmd = exec.Command(program)
+	d.cmd.Env = []string{"HOME=/root", "LANG=C.UTF-8", "PATH=" + places, "INCUS_DIR=" + d.dir,
+		"INCUS_LXC_TEMPLATE_CONFIG=/nonexistent", "INCUS_SKIP_INSTANCE_TYPES=1"}
+	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = "/", d.log, d.log
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	// What it starts holds its output open for longer than it lives.
+	d.cmd.WaitDelay = time.Millisecond
+	if err := d.cmd.Start(); err != nil {
+		d.t.Fatalf("%v\nrun scripts/setup", err)
+	}
+}
+
+// ready waits until the daemon answers.
+func (d *daemon) ready() {
+	d.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		s, err := client.ConnectIncusUnix(d.socket, nil)
+		if err == nil {
+			_, err = s.GetStoragePoolNames()
+		}
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			d.t.Fatalf("incusd does not answer: %v\n%s", err, d.log)
+		}
+	}
+}
+
+// kill kills the daemon; its containers live on.
+func (d *daemon) kill() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.cmd.Process.Kill()
+	d.cmd.Wait()
+}
+
+// remove ends the daemon and removes all that it made.
+func (d *daemon) remove() {
+	d.kill()
+	for _, at := range []string{"guestapi", "shmounts"} {
+		syscall.Unmount(filepath.Join(d.dir, at), syscall.MNT_DETACH)
+	}
+	if err := os.RemoveAll(d.dir); err != nil {
+		d.t.Error(err)
+	}
+}
+
+// With PIKACI_KILLS=N the daemon is killed N times at random moments.
+func TestADaemonThatIsKilledCostsNothing(t *testing.T) {
+	d := newDaemon(t)
+	t.Run("in the middle of a job", func(t *testing.T) { killedInTheMiddle(t, d) })
+	// In the instance's making, update, start, job and deletion.
+	moments := []time.Duration{10, 80, 250, 450, 650}
+	if n, _ := strconv.Atoi(os.Getenv("PIKACI_KILLS")); n > 0 {
+		moments = nil
+		for range n {
+			moments = append(moments, rand.N[time.Duration](1000))
+		}
+	}
+	for _, after := range moments {
+		t.Run(fmt.Sprintf("%d ms after the beginning", after), func(t *testing.T) { killedAfter(t, d, after*time.Millisecond) })
+	}
+}
+
+func killedAfter(t *testing.T, d *daemon, after time.Duration) {
+	b := newBenchAt(t, d.socket, nil)
+	b.file("out/f", "payload\n", 0o644)
+	b.payload("role", "out", "/staged")
+	var again sync.WaitGroup
+	again.Go(func() {
+		time.Sleep(after)
+		d.kill()
+		d.start()
+	})
+	if got := b.passes("sleep 0.1; cat /staged/f"); got != "payload\n" {
+		t.Errorf("got %q", got)
+	}
+	if err := b.x.Release(context.Background(), *b.lease); err != nil {
+		t.Error(err)
+	}
+	again.Wait()
+	d.ready()
+}
+
+func killedInTheMiddle(t *testing.T, d *daemon) {
+	b := newBenchAt(t, d.socket, func(j *plan.Job) { j.Artifacts = []string{"*"} })
+	b.create()
+	const kills = 3
+	go func() {
+		for i := range kills {
+			b.out.until(t, fmt.Sprintf("line %d\n", 40*i+20))
+			d.kill()
+			d.start()
+		}
+	}()
+	const lines = 40 * (kills + 1)
+	out, err := b.execute(context.Background(), "bash", "-c", fmt.Sprintf(
+		"echo kept > $PIKACI_ARTIFACTS/a; for i in {1..%d}; do echo line $i; echo error $i >&2; sleep 0.03; done; exit 3", lines))
+	if err != nil || out.ExitCode == nil || *out.ExitCode != 3 || out.Failure != event.Test {
+		t.Fatalf("%s, %v\n%s", describe(out), err, d.log.tail())
+	}
+	var stdout, stderr strings.Builder
+	for i := range lines {
+		fmt.Fprintf(&stdout, "line %d\n", i+1)
+		fmt.Fprintf(&stderr, "error %d\n", i+1)
+	}
+	if b.out.String() != stdout.String() || b.errs.String() != stderr.String() {
+		t.Errorf("stdout %q\nstderr %q", b.out, b.errs)
+	}
+	if got := b.kept(); len(got) != 1 || got[0] != "a 5" {
+		t.Errorf("artifacts %q", got)
+	}
+}
