@@ -44,7 +44,11 @@ func reapOthers(command int) func() {
 		for {
 			select {
 			case <-ended:
-				for pid := zombie(); pid > 0 && pid != command; pid = zombie() {
+				for pid := zombie(); pid > 0; pid = zombie() {
+					if pid == command {
+						time.Sleep(time.Millisecond) // soon it is taken
+						continue
+					}
 					syscall.Wait4(pid, nil, syscall.WNOHANG, nil)
 				}
 			case <-stop:
