@@ -23,9 +23,20 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
+// Severity says how bad a diagnostic is.
+type Severity string
+
+// A mistake is an error and there is no plan; a warning changes nothing.
+const (
+	Mistake Severity = "error"
+	Warning Severity = "warning"
+)
+
 // Diagnostic is one mistake in the lane files. Position, path and message are
 // held apart; printing joins them.
 type Diagnostic struct {
+	// Severity is empty for a mistake.
+	Severity Severity `json:"severity,omitempty"`
 	// Position is in the file that must be edited.
 	Position Position `json:"position"`
 	// Path is the field's path, like lanes.fixture.jobs.pikahut-clippy.timeout_secs.
@@ -36,6 +47,12 @@ type Diagnostic struct {
 	Hint string `json:"hint,omitempty"`
 	// Others are other places involved.
 	Others []Position `json:"others,omitempty"`
+	// Source is the line that Position points at; empty where there is none,
+	// or where it may hold a secret.
+	Source string `json:"source,omitempty"`
+
+	// secret keeps the line out of Source.
+	secret bool
 }
 
 // Diagnostics are all mistakes of a stage, in source order. It is the error
@@ -65,10 +82,23 @@ type UnknownNameError struct {
 	Name string
 	// Nearest is the known name that is most like it; may be empty.
 	Nearest string
+	// Owner is the lane that holds the job, where that is none of those that
+	// were asked for.
+	Owner string
+	// none says that those have no such job, like "lane fixture has no".
+	none string
 }
 
 // Error says what is unknown; the nearest name is left to a hint.
-func (e *UnknownNameError) Error() string { return fmt.Sprintf("no %s is named %q", e.Kind, e.Name) }
+func (e *UnknownNameError) Error() string {
+	switch {
+	case e.Owner != "":
+		return fmt.Sprintf("%s job %q: it is a job of lane %s", e.none, e.Name, e.Owner)
+	case e.none != "":
+		return fmt.Sprintf("%s job %q", e.none, e.Name)
+	}
+	return fmt.Sprintf("no %s is named %q", e.Kind, e.Name)
+}
 
 // Select is what to take of the catalogue.
 type Select struct {

@@ -6,19 +6,33 @@ import (
 	"time"
 )
 
-// budget bounds what evaluating lane files may take: some inputs keep CUE's
+// Budget bounds what evaluating lane files may take: some inputs keep CUE's
 // evaluator busy for minutes and gigabytes, and it can't be interrupted.
-type budget struct {
-	time   time.Duration
-	memory uint64 // bytes of heap
+type Budget struct {
+	Time time.Duration
+	// Memory is in bytes, of the whole process.
+	Memory uint64
 }
 
-// defaultBudget is thousands of times what lane files take.
-func defaultBudget() budget { return budget{time: 30 * time.Second, memory: 2 << 30} }
+// DefaultBudget is hundreds of times what lane files take.
+func DefaultBudget() Budget { return Budget{Time: 10 * time.Second, Memory: 1 << 30} }
+
+// maxStacks is how much of the memory may be stacks: Go kills a process whose
+// recursion takes 1 GB, and nothing can be said any more.
+const maxStacks = 200 << 20
+
+// tooMuch says what spends a budget as a rule.
+const tooMuch = "look for nested disjunctions, comprehensions over long lists and fields that refer to themselves; "
+
+// budgetTick is how often time and memory are looked at.
+const budgetTick = 20 * time.Millisecond
 
 // run runs the evaluation and gives up on it when the budget is spent. The
 // evaluation then goes on in vain until the process ends, which is soon.
-func (b budget) run(dir string, evaluate func() error) error {
+//
+// Half-way, search begins: it evaluates the lane files piece by piece beside
+// the evaluation, so that the error can name the piece that takes so long.
+func (b Budget) run(dir string, evaluate func() error, search func(*search)) error {
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -28,25 +42,36 @@ func (b budget) run(dir string, evaluate func() error) error {
 		}()
 		done <- evaluate()
 	}()
-	over := func(what string) error {
-		return Diagnostics{{Position: Position{File: dir}, Message: "evaluating the lane files took over " + what,
-			Hint: "look for nested disjunctions and comprehensions; cue eval on one file at a time shows which"}}
-	}
-	limit := time.NewTimer(b.time)
-	defer limit.Stop()
-	look := time.NewTicker(50 * time.Millisecond)
+	found := newSearch()
+	defer found.stop()
+	start := time.Now()
+	look := time.NewTicker(budgetTick)
 	defer look.Stop()
-	heap := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	begun := false
 	for {
 		select {
 		case err := <-done:
 			return err
-		case <-limit.C:
-			return over(b.time.String())
 		case <-look.C:
-			if metrics.Read(heap); heap[0].Value.Uint64() > b.memory {
-				return over(fmt.Sprintf("%d MiB of memory", b.memory>>20))
-			}
+		}
+		took, values, stacks := time.Since(start), memoryInUse("objects"), memoryInUse("stacks")
+		switch {
+		case stacks > maxStacks:
+			return found.over(dir, " nests too deep", "")
+		case took >= b.Time:
+			return found.over(dir, " took over "+b.Time.String(), tooMuch+"--max-time allows more")
+		case values+stacks > b.Memory:
+			return found.over(dir, fmt.Sprintf(" took over %d MiB of memory", b.Memory>>20), tooMuch+"--max-memory allows more")
+		case !begun && (took >= b.Time/2 || values+stacks > b.Memory/2 || stacks > maxStacks/4):
+			begun = true
+			go found.run(search)
 		}
 	}
+}
+
+// memoryInUse is what the process holds for its values or its stacks, in bytes.
+func memoryInUse(what string) uint64 {
+	held := []metrics.Sample{{Name: "/memory/classes/heap/" + what + ":bytes"}}
+	metrics.Read(held)
+	return held[0].Value.Uint64()
 }

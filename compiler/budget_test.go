@@ -22,9 +22,9 @@ func TestBudget(t *testing.T) {
 	if err := os.WriteFile(filepath.Join("lanes", "x.cue"), []byte(src), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, b := range []budget{{20 * time.Millisecond, 1 << 40}, {time.Minute, 1}} {
+	for _, b := range []Budget{{20 * time.Millisecond, 1 << 40}, {time.Minute, 1}} {
 		start := time.Now()
-		_, err := loadWithin("lanes", b)
+		_, err := LoadWithin("lanes", b)
 		var d Diagnostics
 		if !errors.As(err, &d) || !strings.Contains(d[0].Message, "took over") {
 			t.Errorf("got %v", err)
@@ -36,7 +36,7 @@ func TestBudget(t *testing.T) {
 }
 
 func TestBudgetPanic(t *testing.T) {
-	err := defaultBudget().run("lanes", func() error { panic("oh") })
+	err := DefaultBudget().run("lanes", func() error { panic("oh") }, nil)
 	if err == nil || !strings.Contains(err.Error(), "panicked") {
 		t.Errorf("got %v", err)
 	}

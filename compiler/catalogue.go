@@ -38,16 +38,22 @@ type JobInfo struct {
 // Load reads, evaluates and checks the lane package in dir. The error is
 // Diagnostics where the lane files are not valid.
 func Load(dir string) (*Catalogue, error) {
-	return loadWithin(dir, defaultBudget())
+	return LoadWithin(dir, DefaultBudget())
 }
 
-func loadWithin(dir string, b budget) (*Catalogue, error) {
+// LoadWithin is Load with another budget of time and memory.
+func LoadWithin(dir string, b Budget) (*Catalogue, error) {
 	s, err := openSource(dir)
-	if err != nil {
-		return nil, err
+	c, read := new(Catalogue), new(tree)
+	if err == nil {
+		read = s.tree
+		err = b.run(dir, func() error { return c.fill(s) }, s.pieceByPiece)
 	}
-	c := new(Catalogue)
-	if err := b.run(dir, func() error { return c.fill(s) }); err != nil {
+	var found Diagnostics
+	switch {
+	case errors.As(err, &found):
+		return nil, read.quote(found)
+	case err != nil:
 		return nil, err
 	}
 	return c, nil

@@ -164,7 +164,7 @@ func (t *tree) readDisk(name string) ([]byte, error) {
 	if b, ok := t.read[name]; ok {
 		return b, nil
 	}
-	b, err := os.ReadFile(t.disk(name))
+	b, err := readFile(t.disk(name))
 	if err != nil {
 		return nil, err
 	}

@@ -34,33 +34,7 @@ type source struct {
 // embedded one: the overlay would hide the difference here, and stock cue and
 // the editor would still see it.
 func openSource(dir string) (*source, error) {
-	refuse := func(message, hint string) error {
-		return Diagnostics{{Position: Position{File: dir}, Message: message, Hint: hint}}
-	}
-	switch info, err := os.Stat(dir); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, refuse("no such folder", "name the folder of the lane files with --lanes DIR")
-	case err != nil:
-		return nil, refuse("can't read the folder of the lane files: "+bare(err), "")
-	case !info.IsDir():
-		return nil, refuse("not a folder", "name the folder of the lane files, not a file, with --lanes DIR")
-	}
-	names, err := filepath.Glob(filepath.Join(globQuote(dir), "*.cue"))
-	if err != nil {
-		return nil, err
-	}
-	if len(names) == 0 {
-		return nil, refuse("no lane files (*.cue) in the folder", "name the folder of the lane files with --lanes DIR")
-	}
-	s := &source{shown: dir}
-	if s.tree, s.dir, err = openTree(dir); err != nil {
-		return nil, err
-	}
-	if s.module, err = readModule(s.tree); err != nil {
-		return nil, fromCUE(&places{tree: s.tree}, s.shown, errors.Errors(err))
-	}
-	s.schemaDirs = s.findSchemaDirs()
-	files, err := schemaFiles()
+	s, files, err := findSource(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +43,39 @@ func openSource(dir string) (*source, error) {
 	}
 	s.tree.layOver(s.schemaDirs[0], files)
 	return s, nil
+}
+
+// findSource finds the folder's module and the embedded schema's files; no
+// schema is laid over the tree yet.
+func findSource(dir string) (*source, map[string][]byte, error) {
+	refuse := func(message, hint string) (*source, map[string][]byte, error) {
+		return nil, nil, Diagnostics{{Position: Position{File: dir}, Message: message, Hint: hint}}
+	}
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return refuse("no such folder", "name the folder of the lane files with --lanes DIR")
+	case err != nil:
+		return refuse("can't read the folder of the lane files: "+bare(err), "")
+	case !info.IsDir():
+		return refuse("not a folder", "name the folder of the lane files, not a file, with --lanes DIR")
+	}
+	names, err := filepath.Glob(filepath.Join(globQuote(dir), "*.cue"))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(names) == 0 {
+		return refuse("no lane files (*.cue) in the folder", "name the folder of the lane files with --lanes DIR")
+	}
+	s := &source{shown: dir}
+	if s.tree, s.dir, err = openTree(dir); err != nil {
+		return nil, nil, err
+	}
+	if s.module, err = readModule(s.tree); err != nil {
+		return nil, nil, fromCUE(&places{tree: s.tree}, s.shown, errors.Errors(err))
+	}
+	s.schemaDirs = s.findSchemaDirs()
+	files, err := schemaFiles()
+	return s, files, err
 }
 
 // bare is an error of the file system without the operation and path, which
@@ -99,10 +106,14 @@ func (s *source) findSchemaDirs() []string {
 func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 	var out Diagnostics
 	bad := func(dir, name, message string) {
+		hint := "vendor the schema of this version of pikaci, or use the version that fits it"
+		if dir != s.schemaDirs[0] {
+			hint = "remove it: CUE would add it to the schema that is vendored in " + s.schemaDirs[0]
+		}
 		out = append(out, Diagnostic{
 			Position: Position{File: s.tree.display(path.Join(dir, name))},
 			Message:  message,
-			Hint:     "vendor the schema of this version of pikaci, or use the version that fits it",
+			Hint:     hint,
 		})
 	}
 	for i, dir := range s.schemaDirs {
@@ -116,7 +127,9 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 			switch want, ok := files[name]; {
 			case err != nil:
 				bad(dir, name, "can't read the schema on disk: "+bare(err))
-			case !ok || i > 0:
+			case i > 0:
+				bad(dir, name, "the file adds to the schema, whose one place is "+s.schemaDirs[0])
+			case !ok:
 				bad(dir, name, "the schema on disk has a file that the embedded schema lacks")
 			case !bytes.Equal(b, want):
 				bad(dir, name, "the schema on disk differs from the embedded one")

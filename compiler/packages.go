@@ -170,7 +170,7 @@ func (p *packages) parseDir(dir string) ([]*ast.File, []errors.Error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, []errors.Error{errors.Newf(token.NoPos, "can't read folder %s: %s", dir, bare(err))}
+		return nil, []errors.Error{p.tree.unreadable(dir, err)}
 	}
 	var names []string
 	for _, e := range entries {
@@ -199,11 +199,14 @@ func (p *packages) parseDir(dir string) ([]*ast.File, []errors.Error) {
 func (p *packages) parse(name string) (*ast.File, error) {
 	content, err := p.tree.ReadFile(name)
 	if err != nil {
-		return nil, errors.Newf(token.NoPos, "can't read %s: %s", name, bare(err))
+		return nil, p.tree.unreadable(name, err)
 	}
 	f, err := parser.ParseFile(name, content, p.config)
 	if err != nil {
 		return nil, err
+	}
+	if at, deep := tooDeep(f, len(content)); deep {
+		return nil, errors.Newf(at, "the expression nests deeper than %d levels", maxDepth)
 	}
 	for _, d := range f.Preamble() {
 		a, ok := d.(*ast.Attribute)
@@ -231,7 +234,7 @@ type moduleInfo struct{ name, language string }
 func readModule(t *tree) (moduleInfo, error) {
 	b, err := t.ReadFile(moduleFile)
 	if err != nil {
-		return moduleInfo{}, errors.Newf(token.NoPos, "can't read %s: %s", moduleFile, bare(err))
+		return moduleInfo{}, t.unreadable(moduleFile, err)
 	}
 	f, err := parser.ParseFile(moduleFile, b)
 	if err != nil {

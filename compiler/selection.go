@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
 
@@ -167,20 +168,38 @@ func (c *Catalogue) jobOwner(sel Select, named []string) (string, error) {
 		return "", nil
 	}
 	var known []string
+	elsewhere := ""
 	for i := range c.lanes {
 		l := &c.lanes[i]
-		if len(named) > 0 && !slices.Contains(named, l.id) {
-			continue
-		}
-		if len(named) == 0 && sel.Trigger != "" && l.trigger != sel.Trigger {
-			continue
-		}
+		asked := len(named) == 0 && (sel.Trigger == "" || l.trigger == sel.Trigger) || slices.Contains(named, l.id)
 		for _, j := range l.jobs {
-			if j.id == sel.Job {
+			switch {
+			case j.id == sel.Job && asked:
 				return l.id, nil
+			case j.id == sel.Job:
+				elsewhere = l.id
+			case asked:
+				known = append(known, j.id)
 			}
-			known = append(known, j.id)
 		}
 	}
-	return "", &UnknownNameError{Kind: "job", Name: sel.Job, Nearest: nearest(sel.Job, known)}
+	unknown := &UnknownNameError{Kind: "job", Name: sel.Job, Owner: elsewhere, none: noneOf(sel, named)}
+	if elsewhere == "" {
+		unknown.Nearest = nearest(sel.Job, known)
+	}
+	return "", unknown
+}
+
+// noneOf says in words that the lanes in which a job was looked for have none;
+// empty where that is all lanes.
+func noneOf(sel Select, named []string) string {
+	switch {
+	case len(named) == 1:
+		return "lane " + named[0] + " has no"
+	case len(named) > 1:
+		return "none of the lanes " + strings.Join(named, ", ") + " has a"
+	case sel.Trigger != "":
+		return "no lane of trigger " + string(sel.Trigger) + " has a"
+	}
+	return ""
 }

@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
@@ -67,6 +70,7 @@ func TestMistakes(t *testing.T) {
 		case err == nil:
 			t.Fatal("no mistake was found")
 		case errors.As(err, &d):
+			mustEdit(t, a, d[0])
 			return printed(d)
 		case errors.As(err, &unknown):
 			return fmt.Appendf(nil, "%v\n    nearest: %s\n", unknown, unknown.Nearest)
@@ -74,6 +78,21 @@ func TestMistakes(t *testing.T) {
 		t.Fatalf("neither diagnostics nor an unknown name: %v", err)
 		return nil
 	})
+}
+
+// mustEdit checks that the first position is in a file that the archive's edit
+// directive names.
+func mustEdit(t *testing.T, a *txtar.Archive, first Diagnostic) {
+	t.Helper()
+	for _, d := range directives(a) {
+		if d.verb == "edit" {
+			if !slices.Contains(d.args, first.Position.File) {
+				t.Errorf("the first position is in %s, and %s must be edited", first.Position.File, d.args)
+			}
+			return
+		}
+	}
+	t.Errorf("the archive has no line \"edit: FILE\"")
 }
 
 // TestPlans compiles lane files to the plan in file "want".
@@ -171,6 +190,63 @@ func unpack(t *testing.T, a *txtar.Archive, except string) {
 			t.Fatal(err)
 		}
 	}
+	for _, d := range directives(a) {
+		if err := d.do(); err != nil {
+			t.Fatalf("%s: %v", d.verb, err)
+		}
+	}
+}
+
+// directive is a line "VERB: ARGUMENT..." of an archive's comment: what a
+// txtar archive can't hold.
+type directive struct {
+	verb string
+	args []string
+}
+
+func directives(a *txtar.Archive) []directive {
+	var out []directive
+	for line := range strings.Lines(string(a.Comment)) {
+		if verb, rest, found := strings.Cut(line, ":"); found && !strings.Contains(verb, " ") {
+			out = append(out, directive{verb, strings.Fields(rest)})
+		}
+	}
+	return out
+}
+
+// escapes stand in the files that a raw directive names.
+var escapes = strings.NewReplacer(`\r`, "\r", `\0`, "\x00", `\xff`, "\xff", `\xc3`, "\xc3", `\ufeff`, "\ufeff", `\u00a0`, "\u00a0",
+	`\u201c`, "\u201c", `\u201d`, "\u201d", `\u200b`, "\u200b", `\x1b`, "\x1b", "\\\n", "")
+
+func (d directive) do() error {
+	switch d.verb {
+	case "link": // NAME TARGET
+		return os.Symlink(d.args[1], d.args[0])
+	case "folder": // NAME
+		return os.MkdirAll(d.args[0], 0o755)
+	case "pipe": // NAME
+		return syscall.Mkfifo(d.args[0], 0o644)
+	case "raw": // NAME: escapes stand for what they name
+		b, err := os.ReadFile(d.args[0])
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(d.args[0], []byte(escapes.Replace(string(b))), 0o644)
+	case "grow": // NAME MEGABYTES, of comment lines
+		b, err := os.ReadFile(d.args[0])
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(d.args[1])
+		if err != nil {
+			return err
+		}
+		line := []byte("// " + strings.Repeat("x", 60) + "\n")
+		return os.WriteFile(d.args[0], append(b, bytes.Repeat(line, n<<20/len(line))...), 0o644)
+	case "edit", "select":
+		return nil
+	}
+	return fmt.Errorf("no such directive")
 }
 
 func compare(t *testing.T, name string, a *txtar.Archive, file string, got []byte) {

@@ -139,6 +139,11 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 	var out Diagnostics
 	seen := map[string]bool{}
 	for _, e := range found {
+		var whole *fileError
+		if errors.As(e, &whole) {
+			out = append(out, Diagnostic{Position: Position{File: p.tree.display(whole.name)}, Message: whole.why, Hint: whole.hint})
+			continue
+		}
 		positions := userPositions(p, e)
 		path := e.Path()
 		if len(positions) == 0 && len(found) > 1 && len(path) > 0 && hasOther(found, e) {

@@ -55,8 +55,8 @@ func (s *source) walk(p *places) Diagnostics {
 	user := ctx.BuildInstance(inst)
 	w := &walker{p: p}
 	w.value([]string{"lanes"}, user.LookupPath(cue.ParsePath("lanes")), want.LookupPath(cue.ParsePath("#Lanes")), "lanes by id")
-	if p.has("roles") {
-		w.value([]string{"roles"}, user.LookupPath(cue.ParsePath("roles")), want.LookupPath(cue.ParsePath("#Roles")), "a list of roles")
+	if roles := user.LookupPath(cue.ParsePath("roles")); p.has("roles") && !unsaid(roles) {
+		w.value([]string{"roles"}, roles, want.LookupPath(cue.ParsePath("#Roles")), "a list of roles")
 	}
 	if err := user.Validate(cue.Final()); err != nil {
 		w.conflicts(fromCUE(p, s.shown, errors.Errors(err)))
@@ -126,7 +126,7 @@ func (w *walker) value(path []string, user, want cue.Value, words string) {
 	switch wantKind := want.IncompleteKind(); {
 	case kind == cue.BottomKind && !incomplete(user):
 		// A conflict within the lane files; CUE's own error tells of it.
-	case wantKind == cue.StructKind && kind == cue.StructKind:
+	case wantKind == cue.StructKind && (kind == cue.StructKind || unsaid(user)):
 		w.fields(path, user, want, words)
 	case wantKind == cue.ListKind && kind == cue.ListKind:
 		w.list(path, user, want, words)
@@ -152,6 +152,10 @@ func kindOf(v cue.Value) cue.Kind {
 	return cue.BottomKind
 }
 
+// unsaid reports whether a value is bound to the schema and says nothing
+// itself: the schema is open here.
+func unsaid(v cue.Value) bool { return v.IncompleteKind() == cue.TopKind }
+
 // incomplete reports whether a value lacks only something that it is made
 // from.
 func incomplete(v cue.Value) bool {
@@ -162,10 +166,10 @@ func (w *walker) scalar(path []string, user, want cue.Value, words string) {
 	if !user.IsConcrete() {
 		if user.Err() != nil {
 			w.derived = append(w.derived, Diagnostic{Position: w.p.at(path...), Path: joinPath(path),
-				Message: fmt.Sprintf("%s has no value: it is made from a field that has none", name(path))})
+				Message: fmt.Sprintf("%s has no value: it is made from a field that has none", w.subject(path))})
 			return
 		}
-		w.fail(w.p.at(path...), path, "", "%s has no definite value: want %s", name(path), words)
+		w.fail(w.p.at(path...), path, "", "%s has no definite value: want %s", w.subject(path), words)
 		return
 	}
 	if user.Unify(want).Validate(cue.Concrete(true)) != nil {
@@ -175,7 +179,7 @@ func (w *walker) scalar(path []string, user, want cue.Value, words string) {
 
 // wrong is a value of the wrong kind or out of bounds.
 func (w *walker) wrong(path []string, user cue.Value, words string) {
-	w.fail(w.place(path, user), path, "", "%s is %s: want %s", name(path), shownValue(user), words)
+	w.fail(w.place(path, user), path, "", "%s is %s: want %s", w.subject(path), shownValue(user), words)
 }
 
 // place is where a value was written: its own place if the syntax shows it,
@@ -212,10 +216,10 @@ func (w *walker) fields(path []string, user, want cue.Value, words string) {
 	mine := map[string]bool{}
 	// With hidden fields: Fields then takes a struct that holds an error.
 	it, err := user.Fields(cue.Hidden(true))
-	if err != nil {
+	if err != nil && !unsaid(user) {
 		return
 	}
-	for it.Next() {
+	for err == nil && it.Next() {
 		if it.Selector().LabelType() != cue.StringLabel {
 			continue
 		}
@@ -231,12 +235,12 @@ func (w *walker) fields(path []string, user, want cue.Value, words string) {
 		case pattern.Exists():
 			w.value(at, it.Value(), pattern, said(want, "each", words))
 		case len(known.names) == 0:
-			w.fail(w.p.label(at...), at, "", "%q can't be a name in %s: want %s", n, name(path), said(want, "name", words))
+			w.fail(w.p.label(at...), at, "", "%q can't be a name in %s: want %s", n, w.subject(path), said(want, "name", words))
 		default:
 			near := nearest(n, known.names)
 			mine[near] = true
 			w.fail(w.p.label(at...), at, cmp.Or(didYouMean(near), "known fields: "+strings.Join(known.names, ", ")),
-				"unknown field %s in %s", n, container(path))
+				"unknown field %s in %s", n, w.container(path))
 		}
 	}
 	for _, n := range known.required {
@@ -284,7 +288,7 @@ func (w *walker) missing(path []string, user cue.Value, field, words string) {
 			return
 		}
 	}
-	w.fail(at, path, "it takes "+words, "%s has no %s, which is required", container(path), field)
+	w.fail(at, path, "it takes "+words, "%s has no %s, which is required", w.container(path), field)
 }
 
 // wanted is what the schema says in words that a field takes.
@@ -309,14 +313,48 @@ func said(v cue.Value, key, otherwise string) string {
 }
 
 // container names what a path leads to: a lane, a job, or a field of one.
-func container(path []string) string {
+func (w *walker) container(path []string) string {
 	switch {
 	case len(path) == 2 && path[0] == "lanes":
 		return "lane " + path[1]
 	case len(path) == 4 && path[0] == "lanes" && path[2] == "jobs":
 		return "job " + path[3]
 	}
-	return name(path)
+	return w.subject(path)
+}
+
+// subject names a field as its lane or job knows it, and whose it is where it
+// was written there: what a template gives to several is told of once.
+func (w *walker) subject(path []string) string {
+	skip, owner := 1, ""
+	switch {
+	case path[0] != "lanes" || len(path) < 2:
+		return name(path)
+	case len(path) > 4 && path[2] == "jobs":
+		skip, owner = 4, " of job "+path[3]
+	case len(path) > 2:
+		skip, owner = 2, " of lane "+path[1]
+	}
+	if !w.p.has(path...) {
+		owner = ""
+	}
+	return dotted(path[skip:]) + owner
+}
+
+// dotted joins the fields of a path, with indexes in brackets.
+func dotted(path []string) string {
+	var b strings.Builder
+	for i, field := range path {
+		switch _, err := strconv.Atoi(field); {
+		case err == nil && i > 0:
+			b.WriteString("[" + field + "]")
+		case i > 0:
+			b.WriteString("." + field)
+		default:
+			b.WriteString(field)
+		}
+	}
+	return b.String()
 }
 
 // name is the last field of a path, with the indexes into it.

@@ -198,6 +198,8 @@ func (r *run) total(ctx context.Context, jobs []event.JobFinished, err error) (e
 		return event.Failed, ExitInfra, err.Error()
 	case count[event.Failed] > 0:
 		return event.Failed, ExitInfra, fmt.Sprintf("%d of %d could not be carried out", count[event.Failed], len(outcomes))
+	case len(outcomes) == 0 && r.AllowEmpty:
+		return event.Skipped, ExitPassed, "nothing to run"
 	case len(outcomes) == 0:
 		return event.Skipped, ExitNothing, "nothing to run"
 	case count[event.Passed]+count[event.Cached] < len(outcomes):

@@ -39,6 +39,8 @@ type Config struct {
 	Parallel    int
 	FailFast    bool
 	PrepareOnly bool
+	// AllowEmpty makes a run that has nothing to do end well.
+	AllowEmpty bool
 	// Abandon, when closed, makes the run stop waiting for anything and say
 	// what it leaves.
 	Abandon <-chan struct{}
@@ -111,7 +113,7 @@ func (r *run) begin() {
 		SchemaVersion: event.SchemaVersion, RunID: r.Run.ID, Pikaci: r.Version}})
 	r.emit(event.Event{RunStarted: &event.RunStarted{
 		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
-		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs}})
+		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly}})
 }
 
 // hostSetup runs each distinct command of the chosen lanes once.

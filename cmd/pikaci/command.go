@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+
+	"github.com/sledtools/pikaci/compiler"
 )
 
 // session is one call of pikaci, with all that it may touch.
@@ -19,6 +21,11 @@ type session struct {
 	stderr io.Writer
 	// env are NAME=value pairs, as os.Environ gives them.
 	env []string
+
+	// errorFormat is how mistakes are printed; empty is text.
+	errorFormat string
+	// warnings are printed at the end, whatever came of the call.
+	warnings compiler.Diagnostics
 }
 
 // command is one subcommand. To add one, write it in a file of its own and
@@ -46,6 +53,8 @@ func commands() []command {
 	return []command{
 		compileCommand(),
 		execCommand(),
+		diffCommand(),
+		graphCommand(),
 		schemaCommand(),
 		versionCommand(),
 		helpCommand(),

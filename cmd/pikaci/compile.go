@@ -35,6 +35,8 @@ type compileFlags struct {
 	check        string
 	list         bool
 	json         bool
+	errorFormat  *string
+	budget       *budgetFlags
 }
 
 func compileCommand() command {
@@ -85,6 +87,8 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 	set.Lookup("check").NoOptDefVal = checkAlone
 	set.BoolVar(&f.list, "list", false, "print lanes, targets, jobs and titles; no plan")
 	set.BoolVar(&f.json, "json", false, "print the list as JSON (with --list)")
+	f.errorFormat = declareErrorFormat(set)
+	f.budget = declareBudget(set)
 	return f
 }
 
@@ -92,11 +96,18 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	// A compile is over before its garbage is worth collecting: less often
 	// saves a tenth of its time and costs hardly any memory.
 	debug.SetGCPercent(400)
+	if err := s.printErrorsAs(*f.errorFormat); err != nil {
+		return err
+	}
 	args = f.fileOfCheck(args)
 	if err := f.validate(args); err != nil {
 		return err
 	}
-	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.Load(f.lanes) })
+	budget, err := f.budget.budget()
+	if err != nil {
+		return err
+	}
+	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.LoadWithin(f.lanes, budget) })
 	if err != nil {
 		return err
 	}
@@ -120,7 +131,7 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	case f.validatesOnly():
 		return nil
 	case f.checks():
-		return checkFile(f.checkedFile(), b, f.rewrite(args))
+		return checkFile(f.checkedFile(), f.format, p, b, f.rewrite(args))
 	case f.output == "" || f.output == "-":
 		_, err = s.stdout.Write(b)
 		return err
@@ -161,7 +172,7 @@ func (s *session) explain(p *plan.Plan, silent bool) {
 		}
 		width = max(width, len(l.ID))
 	}
-	if !p.Selection.ByPaths && (chosen > 0 || silent) {
+	if s.oneDocument() || !p.Selection.ByPaths && (chosen > 0 || silent) {
 		return
 	}
 	for _, l := range p.Lanes {
@@ -218,7 +229,7 @@ func (f *compileFlags) rewrite(args []string) string {
 	words := append([]string{"pikaci", "compile"}, args...)
 	f.set.Visit(func(given *pflag.Flag) {
 		switch given.Name {
-		case "check", "output":
+		case "check", "output", "error-format", "max-time", "max-memory":
 		case "changed-path":
 			for _, p := range f.changedPaths {
 				words = append(words, "--changed-path", p)

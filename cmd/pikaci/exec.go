@@ -127,7 +127,7 @@ func prepareExecution(flags execFlags, planFile string, s *session) (*execution,
 	}
 	x.override()
 	if err := x.runner.Refuse(p); err != nil {
-		return nil, invalid("the ceilings stand in the runner file",
+		return nil, invalid("ceilings and granted secrets stand in the runner file",
 			"the plan asks for more than this runner allows:\n    %s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
 	if err := x.take(); err != nil {

@@ -93,7 +93,8 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil && summary.ExitCode == runtime.ExitPassed {
 		return err
 	}
-	if err != nil {
+	// That which the end of the run says already is not said again.
+	if err != nil && (err.Error() != summary.Reason || hintOf(err) != "") {
 		s.failed(err, hintOf(err))
 	}
 	return verdict(summary.ExitCode)
@@ -157,7 +158,8 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
-		Abandon: abandon,
+		AllowEmpty: x.flags.allowEmpty,
+		Abandon:    abandon,
 	}
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser = e.guests, e.guests, e.guests

@@ -2,15 +2,17 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
-	"github.com/sledtools/pikaci/cmd/pikaci/internal/plandiff"
 	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/schema/plan"
+	"github.com/sledtools/pikaci/schema/plan/plandiff"
 )
 
 // maxDifferences is how many lines say what differs before the rest is a
@@ -85,8 +87,9 @@ func bare(err error) error {
 	return err
 }
 
-// checkFile compares the file at path with what would be written to it.
-func checkFile(path string, want []byte, rewrite string) error {
+// checkFile compares the file at path with what would be written to it: b, the
+// encoding of p in one of compile's formats.
+func checkFile(path, format string, p *plan.Plan, b []byte, rewrite string) error {
 	hint := "write it: " + rewrite
 	have, err := os.ReadFile(path)
 	switch {
@@ -94,23 +97,39 @@ func checkFile(path string, want []byte, rewrite string) error {
 		return invalid(hint, "%s: no such file", path)
 	case err != nil:
 		return fmt.Errorf("read %s: %w", path, bare(err))
-	case bytes.Equal(have, want):
+	case bytes.Equal(have, b):
 		return nil
 	}
-	// The digest only repeats that something differs.
-	lines, err := plandiff.Diff(have, want, "digest")
-	if err != nil || len(lines) == 0 {
+	var lines []string
+	if format == formatPlan {
+		lines = differences(have, p)
+	} else {
+		// What can't be compared is told by unlike.
+		lines, _ = plandiff.Documents(have, b)
+	}
+	if len(lines) == 0 {
 		return invalid(hint, "%s%s", path, unlike(have))
 	}
-	var b bytes.Buffer
+	var text strings.Builder
 	for i, line := range lines {
 		if i == maxDifferences {
-			fmt.Fprintf(&b, "\n    and %d more", len(lines)-i)
+			fmt.Fprintf(&text, "\n    and %d more lines", len(lines)-i)
 			break
 		}
-		fmt.Fprintf(&b, "\n    %s", line)
+		fmt.Fprintf(&text, "\n    %s", line)
 	}
-	return invalid(hint, "%s is not the plan of these lane files and this selection:%s", path, b.String())
+	return invalid(hint, "%s is not the plan of these lane files and this selection:%s", path, text.String())
+}
+
+// differences says how a plan file differs from a plan. A file that was edited
+// by hand is compared all the same; one that is no plan of this version differs
+// in nothing that could be named.
+func differences(have []byte, p *plan.Plan) []string {
+	old := new(plan.Plan)
+	if err := json.Unmarshal(have, old); err != nil || old.SchemaVersion != p.SchemaVersion {
+		return nil
+	}
+	return plandiff.Compare(old, p).Text()
 }
 
 // unlike says what is wrong with a file that differs from the plan in nothing

@@ -44,6 +44,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b\d\.\d\ds`), "0.00s"},
 	{regexp.MustCompile(`([ (])\d\ds\b`), "${1}0.00s"},
 	{regexp.MustCompile(`"duration_ms": ?\d+`), `"duration_ms": 0`},
+	{regexp.MustCompile(`"bytes": ?\d+`), `"bytes": 0`},
 	{regexp.MustCompile(`"20\d\d-\d\d-\d\dT[0-9:.]+Z"`), `"TIME"`},
 	{regexp.MustCompile(`"pikaci": ?"[^"]*"`), `"pikaci": "VERSION"`},
 	{regexp.MustCompile(`\b(\d+) files, [0-9.]+ (KiB|B), `), "$1 files, SIZE, "},

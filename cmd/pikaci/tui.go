@@ -7,7 +7,11 @@ package main
 //   - an error is one line, `pikaci: message`, lower case, no period; what to
 //     do about it follows on a line of its own, `hint: ...`.
 //   - a mistake in a lane file begins with file:line:column instead, so that
-//     an editor can jump to it; other places involved follow, indented.
+//     an editor can jump to it; the line itself with a mark under the place,
+//     the field's path and other places involved follow, indented.
+//   - a warning says so behind its place, and changes no exit code.
+//   - --error-format turns mistakes and warnings into what a machine reads:
+//     errors.go.
 //   - nothing is said when all is well.
 //   - no control character of a file's name or content reaches the terminal.
 //   - what can't be written to stdout is an error, never silence; what can't
@@ -20,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -41,9 +46,6 @@ const (
 	// exitInterrupted: a signal ended it.
 	exitInterrupted = 130
 )
-
-// maxDiagnostics is how many mistakes are printed before the rest is a number.
-const maxDiagnostics = 20
 
 // exitError is an error that knows its exit code and what helps against it.
 type exitError struct {
@@ -108,19 +110,24 @@ func (o *output) Write(p []byte) (int, error) {
 
 // note prints a line to stderr, or several where the text has them.
 func (s *session) note(format string, args ...any) {
-	text := []byte(fmt.Sprintf(format, args...))
-	line := make([]byte, 0, len(text)+1)
+	io.WriteString(s.stderr, printable(fmt.Sprintf(format, args...))+"\n")
+}
+
+// printable spells out what a terminal would not show as it stands, all but
+// newlines.
+func printable(text string) string {
+	line := make([]byte, 0, len(text))
 	for len(text) > 0 {
-		r, size := utf8.DecodeRune(text)
+		r, size := utf8.DecodeRuneInString(text)
 		if r == '\n' || unicode.IsPrint(r) && (r != utf8.RuneError || size > 1) {
 			line = append(line, text[:size]...)
 		} else {
-			quoted := strconv.AppendQuote(nil, string(text[:size]))
+			quoted := strconv.AppendQuote(nil, text[:size])
 			line = append(line, quoted[1:len(quoted)-1]...)
 		}
 		text = text[size:]
 	}
-	s.stderr.Write(append(line, '\n'))
+	return string(line)
 }
 
 // oneLine keeps a text that others chose on its line.
@@ -128,64 +135,68 @@ func oneLine(text string) string { return strings.ReplaceAll(text, "\n", `\n`) }
 
 // report prints an error and gives the exit code that it stands for.
 func (s *session) report(ctx context.Context, err error) int {
+	code, found := judge(ctx, err)
+	s.tell(slices.Concat(found, s.warnings))
+	return code
+}
+
+// judge gives an error's exit code and what there is to say about it.
+func judge(ctx context.Context, err error) (int, compiler.Diagnostics) {
 	var found compiler.Diagnostics
 	var unknown *compiler.UnknownNameError
 	var exit *exitError
 	var ended *verdictError
 	switch {
 	case err == nil:
-		return exitOK
+		return exitOK, nil
 	case errors.As(err, &ended):
-		return ended.code
+		return ended.code, nil
 	case errors.As(err, &found):
-		s.diagnostics(found)
-		return exitInvalid
+		return exitInvalid, found
 	case errors.As(err, &unknown):
-		s.failed(err, didYouMean(unknown.Nearest, "pikaci compile --list shows all"))
-		return exitUsage
+		return exitUsage, plain(err, hintForName(unknown))
 	case errors.As(err, &exit):
-		s.failed(err, exit.hint)
-		return exit.code
+		return exit.code, plain(err, exit.hint)
 	case ctx.Err() != nil:
-		s.failed(errors.New("interrupted"), "")
-		return exitInterrupted
+		return exitInterrupted, plain(errors.New("interrupted"), "")
 	}
-	s.failed(err, hintOf(err))
-	return exitBroken
+	return exitBroken, plain(err, hintOf(err))
 }
 
-// failed prints an error; several that were joined one after the other, each
-// with its own hint.
-func (s *session) failed(err error, hint string) {
+// tell prints mistakes and warnings in the format that was asked for.
+func (s *session) tell(found compiler.Diagnostics) {
+	switch s.errorFormat {
+	case errorsJSON:
+		s.stderr.Write(jsonErrors(found))
+	case errorsSARIF:
+		s.stderr.Write(sarifErrors(found))
+	case errorsGitHub:
+		s.stderr.Write(githubErrors(found, workspace(s.env)))
+	default:
+		s.stderr.Write(textErrors(found, colours(s.env, s.stderr)))
+	}
+}
+
+// hintForName leads from a name that is not there to one that is.
+func hintForName(e *compiler.UnknownNameError) string {
+	if e.Owner != "" {
+		return "name its lane: pikaci compile " + shellQuoted(e.Owner) + " --job " + shellQuoted(e.Name)
+	}
+	return didYouMean(e.Nearest, "pikaci compile --list shows all")
+}
+
+// plain makes a diagnostic without a place of an error; of several that were
+// joined one each, with its own hint.
+func plain(err error, hint string) compiler.Diagnostics {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok && errors.Join(joined.Unwrap()...).Error() == err.Error() {
+		var all compiler.Diagnostics
 		for _, err := range joined.Unwrap() {
-			s.failed(err, hintOf(err))
+			all = append(all, plain(err, hintOf(err))...)
 		}
-		return
+		return all
 	}
-	s.note("pikaci: %v", err)
-	if hint != "" {
-		s.note("hint: %s", hint)
-	}
+	return compiler.Diagnostics{{Message: err.Error(), Hint: hint}}
 }
 
-func (s *session) diagnostics(found compiler.Diagnostics) {
-	for i, d := range found {
-		if i == maxDiagnostics {
-			s.note("pikaci: and %d more", len(found)-i)
-			return
-		}
-		at := d.Position.String()
-		if at == "" {
-			at = "pikaci"
-		}
-		s.note("%s: %s", at, oneLine(strings.TrimSpace(d.Message)))
-		for _, other := range d.Others {
-			s.note("    %s", other)
-		}
-		// One hint is enough for neighbours of the same kind.
-		if d.Hint != "" && (i+1 == len(found) || i+1 == maxDiagnostics || found[i+1].Hint != d.Hint) {
-			s.note("hint: %s", d.Hint)
-		}
-	}
-}
+// failed prints an error.
+func (s *session) failed(err error, hint string) { s.tell(plain(err, hint)) }

@@ -56,6 +56,8 @@ type RunStarted struct {
 	Parallel   int      `json:"parallel"`
 	Lanes      []string `json:"lanes"`
 	Jobs       []string `json:"jobs"`
+	// PrepareOnly says that only payloads are built: no job gets a verdict.
+	PrepareOnly bool `json:"prepare_only,omitempty"`
 }
 
 // Phase is a stretch of time within a run, a node or a job.

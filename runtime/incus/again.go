@@ -27,12 +27,16 @@ func (x *Executor) client(ctx context.Context) incus.InstanceServer {
 // began: it was restarted.
 var errForgotten = errors.New("the server was restarted meanwhile")
 
-// wait waits for an operation of a client of ctx. The server goes on with one
-// that is not waited for any more: what it makes is found by its mark and
-// taken back.
-func wait(ctx context.Context, op incus.Operation) error {
-	err := op.Wait()
+// wait waits for an operation. The server goes on with one that is not waited
+// for any more: what it makes is found by its mark and taken back.
+//
+// The operation's own Wait writes to the transport, which all clients share
+// and which others read at the time. This makes the same request.
+func (x *Executor) wait(ctx context.Context, op incus.Operation) error {
+	ended, _, err := x.client(ctx).GetOperationWaitSecret(op.Get().ID, "", -1)
 	switch {
+	case err == nil && ended.Err != "":
+		return errors.New(ended.Err)
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:

@@ -76,7 +76,7 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 		if err != nil {
 			return err
 		}
-		if err := wait(whole, op); err != nil {
+		if err := x.wait(whole, op); err != nil {
 			return err
 		}
 		instance, etag, err := x.client(whole).GetInstance(lease.Name)
@@ -140,7 +140,7 @@ func (x *Executor) addDevices(ctx context.Context, name string, m made, devices 
 		if err != nil {
 			return err
 		}
-		return wait(ctx, op)
+		return x.wait(ctx, op)
 	})
 }
 
@@ -156,7 +156,7 @@ func (x *Executor) boot(ctx context.Context, name string) error {
 		if err != nil {
 			return err
 		}
-		return wait(ctx, op)
+		return x.wait(ctx, op)
 	})
 }
 
@@ -232,7 +232,7 @@ func (x *Executor) release(ctx context.Context, l event.Lease) error {
 	if instance.StatusCode != api.Stopped {
 		op, err := server.UpdateInstanceState(l.Name, stopInstance(), "")
 		if err == nil {
-			err = wait(ctx, op)
+			err = x.wait(ctx, op)
 		}
 		// It may have stopped by itself meanwhile: the deletion will tell.
 		if err != nil && ctx.Err() != nil {
@@ -246,7 +246,7 @@ func (x *Executor) release(ctx context.Context, l event.Lease) error {
 	if err != nil {
 		return err
 	}
-	return wait(ctx, op)
+	return x.wait(ctx, op)
 }
 
 // RemoveCommand is what a person types to remove what a lease stands for.

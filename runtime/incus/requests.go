@@ -145,13 +145,16 @@ func RunRequests(o Options, j *runtime.JobContext, command []string) []Request {
 	for _, secret := range j.Job.Secrets {
 		start.Request.Env[secret] = "***"
 	}
-	return []Request{
-		{http.MethodPut, o.path("/1.0/instances/"+name, ""), map[string]any{"devices": devices}},
+	var update []Request
+	if len(j.Job.StagedPayloads) > 0 {
+		update = []Request{{http.MethodPut, o.path("/1.0/instances/"+name, ""), map[string]any{"devices": devices}}}
+	}
+	return append(update, []Request{
 		{http.MethodPut, o.path("/1.0/instances/"+name, "/state"), startInstance()},
 		{http.MethodPost, o.path("/1.0/instances/"+name, "/exec"), map[string]any{"exec": execGuest(), "stdin": start}},
 		{http.MethodPut, o.path("/1.0/instances/"+name, "/state"), stopInstance()},
 		{http.MethodDelete, o.path("/1.0/instances/"+name, ""), nil},
-	}
+	}...)
 }
 
 func (o Options) path(base, rest string) string {

@@ -20,6 +20,8 @@ type Run struct {
 	SourceRoot    string    `json:"source_root"`
 	RunDir        string    `json:"run_dir"`
 	StartedAt     time.Time `json:"started_at"`
+	// PrepareOnly says that only payloads were built.
+	PrepareOnly bool `json:"prepare_only,omitempty"`
 	// FinishedAt is missing while the run goes on, and for ever where it
 	// was killed.
 	FinishedAt  *time.Time           `json:"finished_at,omitempty"`
@@ -123,6 +125,7 @@ func (f *Fold) Add(e event.Event) {
 
 func (f *Fold) runStarted(s *event.RunStarted) {
 	f.run.PlanDigest, f.run.SourceRoot, f.run.RunDir = s.PlanDigest, s.SourceRoot, s.RunDir
+	f.run.PrepareOnly = s.PrepareOnly
 	for _, l := range s.Lanes {
 		f.run.Lanes = append(f.run.Lanes, LaneRecord{ID: l})
 	}

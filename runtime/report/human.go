@@ -82,7 +82,11 @@ func (h *Human) Event(e event.Event) error {
 	switch {
 	case e.RunStarted != nil:
 		s := e.RunStarted
-		h.say("run: %s, %s, %d at a time", count(len(s.Lanes), "lane"), count(len(s.Jobs), "job"), s.Parallel)
+		what := ""
+		if s.PrepareOnly {
+			what = " to prepare for"
+		}
+		h.say("run: %s, %s%s, %d at a time", count(len(s.Lanes), "lane"), count(len(s.Jobs), "job"), what, s.Parallel)
 		h.say("record: %s", s.RunDir)
 	case e.PhaseStarted != nil && e.PhaseStarted.Phase == event.HostSetup:
 		h.say("host setup: %s", e.PhaseStarted.Detail)

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -16,6 +17,9 @@ var columns = []event.Phase{event.Create, event.Start, event.Workspace, event.Co
 // Table writes the end of a run: every job, its verdict, why, how long each
 // phase took, then the lanes, then where the record is.
 func Table(w io.Writer, r record.Run) error {
+	if r.PrepareOnly {
+		r.Jobs = nil // none has a verdict
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	shown := usedColumns(r)
 	if len(r.Jobs) > 0 {
@@ -44,10 +48,12 @@ func ending(w io.Writer, r record.Run) error {
 	if len(r.Jobs) > 0 {
 		b.WriteString("\n")
 	}
-	for _, n := range r.Nodes {
+	// By id: in order of time the same run would look different each time.
+	nodes := slices.SortedFunc(slices.Values(r.Nodes), func(a, b record.NodeRecord) int { return strings.Compare(a.ID, b.ID) })
+	for _, n := range nodes {
 		for _, p := range n.Phases {
 			if p.Phase == event.Build && p.EndedAt != nil {
-				fmt.Fprintf(&b, "%s: %s, built in %s%s\n", n.ID, orDash(string(n.Verdict)), seconds(p.DurationMS), colon(why(n.Outcome)))
+				fmt.Fprintf(&b, "%s: %s in %s%s\n", n.ID, orDash(string(n.Verdict)), seconds(p.DurationMS), colon(why(n.Outcome)))
 			}
 		}
 	}

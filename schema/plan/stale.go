@@ -39,11 +39,12 @@ func (p *Plan) Stale(tree fs.FS) ([]string, error) {
 }
 
 func hashFile(tree fs.FS, name string) (string, error) {
-	// Before it is opened: a pipe would be waited for.
-	switch info, err := fs.Stat(tree, name); {
-	case err != nil:
+	// Before it is opened: a pipe in its place would never be.
+	info, err := fs.Stat(tree, name)
+	if err != nil {
 		return "", err
-	case !info.Mode().IsRegular():
+	}
+	if !info.Mode().IsRegular() {
 		return "", errors.New("not a regular file")
 	}
 	f, err := tree.Open(name)

@@ -1,5 +1,6 @@
-// Package changes finds the paths of a git working tree that differ from where
-// its branch began. It asks the git program and knows no lanes.
+// Package changes asks the git program what changed: the paths of a working
+// tree that differ from where its branch began, and the files of an earlier
+// commit. It knows no lanes.
 package changes
 
 import (
@@ -65,6 +66,8 @@ type git struct {
 	ctx context.Context
 	env []string
 	dir string
+	// stdin is what the next call reads; usually nothing.
+	stdin []byte
 }
 
 // answer is what one call of git gave: an exit code that is not 0 is an answer
@@ -78,6 +81,9 @@ type answer struct {
 func (g *git) ask(args ...string) (answer, error) {
 	cmd := exec.CommandContext(g.ctx, "git", append([]string{"-C", g.dir}, args...)...)
 	cmd.Env = g.env
+	if g.stdin != nil {
+		cmd.Stdin = bytes.NewReader(g.stdin)
+	}
 	// What git leaves running in the background may hold its output open.
 	cmd.WaitDelay = waitDelay
 	var out, said bytes.Buffer
@@ -125,15 +131,20 @@ func (g *git) mergeBase(ref string) (string, error) {
 		return "", &Error{fmt.Sprintf("git knows no commit %q", ref),
 			"name a branch, tag or commit; one of a remote may have to be fetched first"}
 	}
-	a, err := g.ask("merge-base", theirs, head)
+	return g.base(ref, theirs, "HEAD", head)
+}
+
+// base is the merge base of two commits, each with the name that it was given.
+func (g *git) base(theirName, theirs, ourName, ours string) (string, error) {
+	a, err := g.ask("merge-base", theirs, ours)
 	switch {
 	case err != nil:
 		return "", err
 	case a.code == 1:
-		return "", &Error{fmt.Sprintf("%s and HEAD have no commit in common", ref),
+		return "", &Error{fmt.Sprintf("%s and %s have no commit in common", theirName, ourName),
 			"in a shallow clone, fetch more history: git fetch --unshallow"}
 	case a.code != 0:
-		return "", fmt.Errorf("git merge-base %s HEAD: %s", ref, a.said)
+		return "", fmt.Errorf("git merge-base %s %s: %s", theirName, ourName, a.said)
 	}
 	return strings.TrimSuffix(string(a.out), "\n"), nil
 }

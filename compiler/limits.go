@@ -1,0 +1,83 @@
+package compiler
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/token"
+)
+
+// What CUE would take without end, or die of. People write no such files.
+const (
+	// maxFile is the size of a file that is read, in bytes.
+	maxFile = 32 << 20
+	// maxDepth is how deep expressions and fields nest. The parser refuses as
+	// much in brackets; `a: a: a: 1` and `1 + 1 + 1` it builds in a loop, and
+	// all that comes after it recurses, until the stack's end kills the
+	// process.
+	maxDepth = 2000
+	// shallow is the size in bytes of a file that can't nest that deep.
+	shallow = 2 * maxDepth
+)
+
+// tooLarge is what reading a file over maxFile gives.
+type tooLarge struct{ size int64 }
+
+func (e *tooLarge) Error() string {
+	return fmt.Sprintf("it has %d MiB, and at most %d are read", e.size>>20, maxFile>>20)
+}
+
+// readFile reads a file of the disk, if it is one that ends.
+func readFile(name string) ([]byte, error) {
+	// Without O_NONBLOCK, opening a pipe waits for its other end.
+	f, err := os.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, &fs.PathError{Op: "read", Path: name, Err: syscall.EISDIR}
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errNotAFile}
+	case info.Size() > maxFile:
+		return nil, &fs.PathError{Op: "read", Path: name, Err: &tooLarge{info.Size()}}
+	}
+	b := make([]byte, info.Size())
+	n, err := io.ReadFull(f, b)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		// It was cut since.
+		err = nil
+	}
+	return b[:n], err
+}
+
+// errNotAFile is what reading a pipe, socket or device gives.
+var errNotAFile = errors.New("it is no ordinary file")
+
+// tooDeep finds the place where a file nests deeper than maxDepth.
+func tooDeep(f *ast.File, size int) (token.Pos, bool) {
+	if size < shallow {
+		return token.NoPos, false
+	}
+	depth, at := 0, token.NoPos
+	ast.Walk(f, func(n ast.Node) bool {
+		if depth >= maxDepth {
+			if !at.IsValid() {
+				at = n.Pos()
+			}
+			return false
+		}
+		depth++
+		return true
+	}, func(ast.Node) { depth-- })
+	return at, at.IsValid()
+}

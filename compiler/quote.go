@@ -1,0 +1,49 @@
+package compiler
+
+import (
+	"bytes"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxQuote is the longest line that is quoted, in bytes: what is longer was
+// not written by a person.
+const maxQuote = 4096
+
+// quote adds to each diagnostic the line that it points at, as it was read.
+func (t *tree) quote(found Diagnostics) Diagnostics {
+	lines := map[string][][]byte{}
+	for i := range found {
+		d := &found[i]
+		if d.secret || d.Position.Line == 0 {
+			continue
+		}
+		file, split := lines[d.Position.File]
+		if !split {
+			file = bytes.Split(t.shown(d.Position.File), []byte("\n"))
+			lines[d.Position.File] = file
+		}
+		if n := d.Position.Line - 1; n < len(file) && len(file[n]) <= maxQuote && utf8.Valid(file[n]) {
+			d.Source = strings.TrimRight(string(file[n]), "\r")
+		}
+	}
+	return found
+}
+
+// shown is the content of a file by the name that display gives it: as it was
+// read for the evaluation where it was.
+func (t *tree) shown(file string) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for name, content := range t.read {
+		if t.display(name) == file {
+			return content
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil
+	}
+	return b
+}
