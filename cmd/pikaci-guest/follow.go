@@ -3,11 +3,8 @@ package main
 import (
 	"errors"
 	"io"
-	"math"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/guest"
@@ -44,18 +41,8 @@ func (f frames) send(k guest.Kind, payload []byte) error {
 }
 
 // follow writes frames of all that the job writes, from the offsets on, then
-// its status and its artifacts. TERM is passed on to the supervisor; the job's
-// end is waited for all the same.
+// its status and its artifacts.
 func follow(w io.Writer, start guest.Start) error {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	go func() {
-		for range signals {
-			if pid := supervisor(); pid > 1 {
-				syscall.Kill(pid, syscall.SIGTERM)
-			}
-		}
-	}()
 	out := frames{w}
 	stdout, err := openTail(stdoutFile, guest.Stdout, start.From.Stdout)
 	if err != nil {
@@ -96,13 +83,11 @@ func readStatus() ([]byte, error) {
 	return b, err
 }
 
-// tail is a file that grows, until end is set.
+// tail is a file that grows.
 type tail struct {
 	file *os.File
 	kind guest.Kind
 	buf  []byte
-	// at is the offset, and end the one at which the job's output ends.
-	at, end int64
 }
 
 func openTail(name string, k guest.Kind, offset int64) (*tail, error) {
@@ -111,24 +96,12 @@ func openTail(name string, k guest.Kind, offset int64) (*tail, error) {
 		return nil, err
 	}
 	_, err = f.Seek(offset, io.SeekStart)
-	return &tail{file: f, kind: k, buf: make([]byte, guest.HeaderSize+guest.MaxPayload), at: offset, end: math.MaxInt64}, err
-}
-
-// stop ends the tail where its file ends now. Who still writes to it is not of
-// the job any more, and would be followed for ever.
-func (t *tail) stop() error {
-	info, err := t.file.Stat()
-	if err == nil {
-		t.end = info.Size()
-	}
-	return err
+	return &tail{file: f, kind: k, buf: make([]byte, guest.HeaderSize+guest.MaxPayload)}, err
 }
 
 // send sends what is there, at most one frame, and tells whether there was any.
 func (t *tail) send(out frames) (bool, error) {
-	room := max(0, min(guest.MaxPayload, t.end-t.at))
-	n, err := t.file.Read(t.buf[guest.HeaderSize : guest.HeaderSize+room])
-	t.at += int64(n)
+	n, err := t.file.Read(t.buf[guest.HeaderSize:])
 	if n > 0 {
 		guest.PutHeader(t.buf, t.kind, n)
 		return true, out.write(t.buf[:guest.HeaderSize+n])
@@ -149,16 +122,6 @@ func tailToEnd(out frames, tails ...*tail) error {
 				return err
 			}
 		}
-		// Looked for before the last look at the output: what was written
-		// before the end is never missed.
-		if !over && exists(statusFile) {
-			over = true
-			for _, t := range tails {
-				if err := t.stop(); err != nil {
-					return err
-				}
-			}
-		}
 		more := false
 		for _, t := range tails {
 			sent, err := t.send(out)
@@ -174,7 +137,9 @@ func tailToEnd(out frames, tails ...*tail) error {
 			return errors.New("the supervisor was killed" + lastWords())
 		case over:
 			return nil
-		case supervisor() == 0:
+		// Asked for before the last look at the output: what was written
+		// before the end is never missed.
+		case exists(statusFile), supervisor() == 0:
 			over = true
 		default:
 			time.Sleep(wait)
