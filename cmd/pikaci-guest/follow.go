@@ -4,9 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/guest"
@@ -43,18 +41,8 @@ func (f frames) send(k guest.Kind, payload []byte) error {
 }
 
 // follow writes frames of all that the job writes, from the offsets on, then
-// its status and its artifacts. TERM is passed on to the supervisor; the job's
-// end is waited for all the same.
+// its status and its artifacts.
 func follow(w *os.File, start guest.Start) error {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	go func() {
-		for range signals {
-			if pid := supervisor(); pid > 1 {
-				syscall.Kill(pid, syscall.SIGTERM)
-			}
-		}
-	}()
 	out := frames{w}
 	widen(w)
 	stdout, err := openTail(stdoutFile, guest.Stdout, start.From.Stdout)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/signal"
 	"strconv"
 	"syscall"
 
@@ -29,11 +30,15 @@ const (
 // job to its end. What goes wrong here is the job's end as well: only a request
 // that can't be read, and output that nobody takes, leave that open.
 func run(stdin, stdout *os.File) error {
+	// At once: a signal that ends this program would stop nothing.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	var start guest.Start
 	if err := readJSON(stdin, &start); err != nil {
 		return errors.New("read the request: " + err.Error())
 	}
 	err := startOnce(start.Request)
+	go passOn(signals)
 	if err == nil {
 		err = follow(stdout, start)
 	}
@@ -48,6 +53,16 @@ func run(stdin, stdout *os.File) error {
 		err = guest.WriteFrame(stdout, guest.Done, nil)
 	}
 	return err
+}
+
+// passOn asks the supervisor to stop the job when this program is asked to. The
+// job's end is waited for all the same.
+func passOn(signals <-chan os.Signal) {
+	for range signals {
+		if pid := supervisor(); pid > 1 {
+			syscall.Kill(pid, syscall.SIGTERM)
+		}
+	}
 }
 
 // startOnce makes the job's places and starts its supervisor. A job was started

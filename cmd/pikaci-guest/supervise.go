@@ -82,6 +82,8 @@ func runCommand(ctx context.Context, r guest.Request) (process.Exit, error) {
 	}
 	return process.Run(ctx, process.Spec{
 		Argv: r.Argv, Env: env, Dir: r.WorkingDir, Stdout: stdout, Stderr: stderr, Timeout: r.Timeout,
+		// What still ran would write on, and hold what the artifacts are.
+		Orphans:    true,
 		Credential: &syscall.Credential{Uid: uint32(r.User), Gid: uint32(gid), Groups: []uint32{uint32(gid)}},
 	})
 }

@@ -22,6 +22,10 @@ import (
 type call struct {
 	control, stdin, stdout, stderr *websocket.Conn
 	words                          words
+	// heard is closed once the guest program has said something, and closed
+	// once the call is.
+	heard, closed chan struct{}
+	hear, shut    sync.Once
 }
 
 // exec starts the guest program with input on its stdin. The call must be
@@ -34,7 +38,7 @@ func (x *Executor) exec(ctx context.Context, name string, input []byte) (*call, 
 	}
 	id := op.Get().ID
 	secrets, _ := op.Get().Metadata["fds"].(map[string]any)
-	c := new(call)
+	c := &call{heard: make(chan struct{}), closed: make(chan struct{})}
 	// The server waits 10 s for all of them.
 	for fd, conn := range map[string]**websocket.Conn{
 		api.SecretNameControl: &c.control, "0": &c.stdin, "1": &c.stdout, "2": &c.stderr} {
@@ -61,11 +65,47 @@ func (x *Executor) exec(ctx context.Context, name string, input []byte) (*call, 
 }
 
 // output is what the guest program writes to its stdout.
-func (c *call) output() io.Reader { return ws.NewWrapper(c.stdout) }
+func (c *call) output() io.Reader { return &output{c, ws.NewWrapper(c.stdout)} }
 
-// stop asks the job to stop.
+// output is the stdout of a call, which notes that something came.
+type output struct {
+	call *call
+	r    io.Reader
+}
+
+func (o *output) Read(p []byte) (int, error) {
+	n, err := o.r.Read(p)
+	if n > 0 {
+		o.call.hear.Do(func() { close(o.call.heard) })
+	}
+	return n, err
+}
+
+// When the job is asked to stop.
+const (
+	// deafLimit is how long a guest program that has said nothing may still
+	// be on its way: a signal that comes before it listens kills it, and the
+	// job is not stopped.
+	deafLimit = 500 * time.Millisecond
+	stopPause = time.Second
+)
+
+// stop asks the job to stop, until the call is closed.
 func (c *call) stop() {
-	c.control.WriteJSON(api.InstanceExecControl{Command: "signal", Signal: 15})
+	select {
+	case <-c.heard:
+	case <-c.closed:
+		return
+	case <-time.After(deafLimit):
+	}
+	for {
+		c.control.WriteJSON(api.InstanceExecControl{Command: "signal", Signal: 15})
+		select {
+		case <-c.closed:
+			return
+		case <-time.After(stopPause):
+		}
+	}
 }
 
 // complaint is what the guest program said at its end; nil where it said
@@ -84,6 +124,7 @@ func (c *call) complaint() error {
 // close ends the call. A guest program that still runs is killed by the
 // server; the job's supervisor is not.
 func (c *call) close() {
+	c.shut.Do(func() { close(c.closed) })
 	for _, conn := range []*websocket.Conn{c.control, c.stdin, c.stdout, c.stderr} {
 		if conn != nil {
 			conn.Close()

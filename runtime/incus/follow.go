@@ -55,8 +55,9 @@ type follower struct {
 	task runtime.Task
 	name string
 	// start is what each connection begins with; its offsets are of what has
-	// arrived.
+	// arrived. asked is set once the guest may know of it.
 	start  guest.Start
+	asked  bool
 	began  bool
 	status *guest.Status
 	store  *artifact.Store
@@ -87,6 +88,10 @@ func (f *follower) run(ctx context.Context) (guest.Status, error) {
 	defer f.closeStore()
 	lost := time.Now()
 	for {
+		if !f.asked && ctx.Err() != nil {
+			return guest.Status{}, context.Cause(ctx)
+		}
+		f.asked = true
 		before := f.start.From
 		err := f.connection(ctx, whole)
 		if f.start.From != before {

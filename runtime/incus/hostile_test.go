@@ -3,6 +3,7 @@ package incus_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -113,6 +114,32 @@ func TestCancelWhileAnInstanceIsMadeLeavesNothing(t *testing.T) {
 			b.execute(ctx, "sleep", "60")
 		}
 		cancel()
+	}
+}
+
+// A signal that reached the guest program before it listened killed it, and the
+// job ran on.
+func TestCancelWhileTheGuestProgramStarts(t *testing.T) {
+	for _, after := range []time.Duration{0, 2, 5, 10, 20, 30, 50, 80} {
+		t.Run(fmt.Sprintf("%d ms", after), func(t *testing.T) {
+			b := newBench(t, nil)
+			b.create()
+			why := errors.New("enough")
+			ctx, cancel := context.WithCancelCause(context.Background())
+			defer cancel(nil)
+			var at time.Time
+			task := b.task(&plan.Node{ID: plan.ExecuteID("job"), GuestCommand: &plan.GuestCommand{Job: "job", Command: []string{"sleep", "60"}}})
+			task.Emit = func(e event.Event) error {
+				if e.PhaseStarted != nil && e.PhaseStarted.Phase == event.Command {
+					time.AfterFunc(after*time.Millisecond, func() { at = time.Now(); cancel(why) })
+				}
+				return b.emit(e)
+			}
+			out, err := b.x.Execute(ctx, task)
+			if took := time.Since(at); !errors.Is(err, why) || took > 2*time.Second {
+				t.Errorf("%+v, %v after %s", out, err, took)
+			}
+		})
 	}
 }
 

@@ -80,6 +80,19 @@ func TestOutputArrivesWholeAndApart(t *testing.T) {
 	}
 }
 
+// A daemon that a command leaves would write on, and fill the guest's disk.
+func TestNothingOfACommandOutlivesIt(t *testing.T) {
+	b := newBench(t, func(j *plan.Job) { j.User, j.TimeoutSecs = 0, 5 })
+	start := time.Now()
+	b.passes("setsid yes & setsid bash -c 'exec -a left sleep 60' & sleep 0.2; exit 0")
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %s", took)
+	}
+	if got := b.inside("grep -lE '^(yes|left)' /proc/[0-9]*/cmdline"); got != "" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestAMillionShortLinesArrive(t *testing.T) {
 	b := newBench(t, nil)
 	b.passes("seq 1000000; seq 1000000 >&2")

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lxc/incus/v6/shared/api"
+
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/nix"
 	"github.com/sledtools/pikaci/runtime/payload"
@@ -96,7 +98,21 @@ umount "$x" 2>/dev/null
 true`
 
 func TestTheGuestsRootCantWriteToWhatTheHostOwns(t *testing.T) {
-	b := newBench(t, func(j *plan.Job) { j.User = 0 })
+	t.Run("default profile", func(t *testing.T) { attacked(t, "default") })
+	t.Run("privileged profile", func(t *testing.T) {
+		name := fmt.Sprintf("pikaci-test-%x", rand.Uint64())
+		s := server(t, "")
+		if err := s.CreateProfile(api.ProfilesPost{Name: name, ProfilePut: api.ProfilePut{
+			Config: api.ConfigMap{"security.privileged": "true", "security.nesting": "true"}}}); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.DeleteProfile(name) })
+		attacked(t, "default", name)
+	})
+}
+
+func attacked(t *testing.T, profiles ...string) {
+	b := newBench(t, func(j *plan.Job) { j.User, j.Incus.Profiles = 0, profiles })
 	// Writable for everybody, so that nothing but the mount keeps them out.
 	b.file("out/file", "payload\n", 0o666)
 	b.file("snapshot/hello", "hi\n", 0o666)

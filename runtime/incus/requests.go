@@ -28,13 +28,14 @@ func InstanceName(runID, job string) string {
 }
 
 // createInstance is the one request that makes a job's instance: stopped, not
-// ephemeral, marked, with all that is known before any build. A network of
-// none takes away what profiles bring: nics names those devices.
+// ephemeral, marked, with all that is known before any build. Networks that
+// profiles bring are taken away, whether the lane names one or none: nics are
+// those devices.
 func createInstance(o Options, j *runtime.JobContext, programDir string, nics []string) api.InstancesPost {
 	in := j.Job.Incus
 	devices := baseDevices(o, j, programDir)
-	if in.Network == "none" {
-		for _, name := range nics {
+	for _, name := range nics {
+		if devices[name] == nil {
 			devices[name] = map[string]string{"type": "none"}
 		}
 	}
@@ -54,6 +55,11 @@ func createInstance(o Options, j *runtime.JobContext, programDir string, nics []
 				markJob:          j.Job.ID,
 			},
 		},
+	}
+	// A profile of the lane's choice might say otherwise: root of a privileged
+	// container may write to every mount. Virtual machines have no such key.
+	if in.InstanceType == plan.Container {
+		p.Config["security.privileged"] = "false"
 	}
 	if isFingerprint(in.Image) {
 		p.Source.Alias, p.Source.Fingerprint = "", in.Image

@@ -44,6 +44,10 @@ type Spec struct {
 	Credential *syscall.Credential
 	// Timeout ends the command; 0: no limit.
 	Timeout time.Duration
+	// Orphans kills what left the command's group too, setsid or not. Only a
+	// program that runs this one command, as root of what it runs, can say it:
+	// every descendant becomes its child.
+	Orphans bool
 }
 
 // Exit is how a command ended.
@@ -76,6 +80,11 @@ func Run(ctx context.Context, s Spec) (Exit, error) {
 	if err != nil {
 		return Exit{}, err
 	}
+	if s.Orphans {
+		if err := adopt(); err != nil {
+			return Exit{}, err
+		}
+	}
 	err = cmd.Start()
 	out.closeChildEnds()
 	if err != nil {
@@ -85,9 +94,15 @@ func Run(ctx context.Context, s Spec) (Exit, error) {
 	ended := make(chan struct{})
 	var waitErr error
 	go func() { waitErr = cmd.Wait(); close(ended) }()
+	if s.Orphans {
+		defer reapOthers(cmd.Process.Pid)()
+	}
 	end := watch(ctx, cmd.Process.Pid, s.Timeout, ended)
 	// Whatever it started and left behind in its group goes with it.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	if s.Orphans {
+		killOrphans()
+	}
 	out.finish()
 	if end == cancelled {
 		return Exit{}, context.Cause(ctx)
