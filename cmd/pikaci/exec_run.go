@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -281,11 +282,16 @@ func interrupts(ctx context.Context, journal *record.Journal) (context.Context, 
 
 // writeRecords writes all records that are folds of the events.
 func writeRecords(dir *record.Dir, r record.Run, outputs record.PreparedOutputs) error {
-	errs := []error{dir.WriteJSON("run.json", r), dir.WriteJSON("prepared-outputs.json", outputs)}
+	// Each is synced: together they take as long as one.
+	var errs [3]error
+	var writing sync.WaitGroup
+	writing.Go(func() { errs[0] = dir.WriteJSON("run.json", r) })
+	writing.Go(func() { errs[1] = dir.WriteJSON("prepared-outputs.json", outputs) })
 	for _, j := range r.Jobs {
 		if j.Verdict != "" {
-			errs = append(errs, dir.WriteResult(j))
+			errs[2] = errors.Join(errs[2], dir.WriteResult(j))
 		}
 	}
-	return errors.Join(errs...)
+	writing.Wait()
+	return errors.Join(errs[:]...)
 }

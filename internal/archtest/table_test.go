@@ -110,7 +110,7 @@ var rules = []rule{
 		ours: []string{
 			"runtime", "runtime/artifact", "runtime/event", "runtime/guest", "runtime/payload", "runtime/process", "schema/plan",
 		},
-		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sys"},
+		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sync", "golang.org/x/sys"},
 		tests: []string{"runtime/nix", "runtime/runtimetest"},
 	},
 	{pkg: "runtime/incus/internal/...", third: []string{"github.com/lxc/incus"}},

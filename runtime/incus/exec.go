@@ -14,6 +14,7 @@ import (
 	"github.com/gorilla/websocket"
 	"github.com/lxc/incus/v6/shared/api"
 	"github.com/lxc/incus/v6/shared/ws"
+	"golang.org/x/sync/errgroup"
 )
 
 // call is one exec of the guest program. The client's own ExecInstance copies
@@ -39,14 +40,19 @@ func (x *Executor) exec(ctx context.Context, name string, input []byte) (*call, 
 	id := op.Get().ID
 	secrets, _ := op.Get().Metadata["fds"].(map[string]any)
 	c := &call{heard: make(chan struct{}), closed: make(chan struct{})}
-	// The server waits 10 s for all of them.
+	// The server begins when all of them are there, and waits 10 s for that.
+	var attach errgroup.Group
 	for fd, conn := range map[string]**websocket.Conn{
 		api.SecretNameControl: &c.control, "0": &c.stdin, "1": &c.stdout, "2": &c.stderr} {
 		secret, _ := secrets[fd].(string)
-		if *conn, err = server.GetOperationWebsocket(id, secret); err != nil {
-			c.close()
-			return nil, fmt.Errorf("attach to the guest program: %w", err)
-		}
+		attach.Go(func() (err error) {
+			*conn, err = server.GetOperationWebsocket(id, secret)
+			return err
+		})
+	}
+	if err := attach.Wait(); err != nil {
+		c.close()
+		return nil, fmt.Errorf("attach to the guest program: %w", err)
 	}
 	c.words.ended = make(chan struct{})
 	go c.words.take(c.stderr)

@@ -240,16 +240,16 @@ func expose(t runtime.Task, built string) (*event.PayloadReady, error) {
 // output to run. The output itself is one of them only where something refers
 // to it: each is a mount.
 func closureOf(dir, built string) (string, error) {
+	// What the output refers to can't refer to the output, but itself.
+	own := built + "\n"
+	direct, err := query(dir, "--references", built)
+	if err != nil || direct == "" || direct == own {
+		return direct, err // mostly: that saves the second question
+	}
 	all, err := query(dir, "--requisites", built)
 	if err != nil {
 		return "", err
 	}
-	// What the output refers to can't refer to the output, but itself.
-	direct, err := query(dir, "--references", built)
-	if err != nil {
-		return "", err
-	}
-	own := built + "\n"
 	if !strings.Contains(direct, own) {
 		all = strings.Replace(all, own, "", 1)
 	}
