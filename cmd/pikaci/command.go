@@ -58,6 +58,7 @@ func commands() []command {
 		explainCommand(),
 		fmtCommand(),
 		schemaCommand(),
+		completionCommand(),
 		versionCommand(),
 		helpCommand(),
 	}
