@@ -51,6 +51,7 @@ type runner func(ctx context.Context, s *session, args []string) error
 // commands is the table of subcommands, in the order of the help.
 func commands() []command {
 	return []command{
+		initCommand(),
 		compileCommand(),
 		execCommand(),
 		diffCommand(),
