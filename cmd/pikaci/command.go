@@ -51,6 +51,7 @@ type runner func(ctx context.Context, s *session, args []string) error
 // commands is the table of subcommands, in the order of the help.
 func commands() []command {
 	return []command{
+		initCommand(),
 		compileCommand(),
 		execCommand(),
 		diffCommand(),
@@ -58,6 +59,7 @@ func commands() []command {
 		explainCommand(),
 		fmtCommand(),
 		schemaCommand(),
+		completionCommand(),
 		versionCommand(),
 		helpCommand(),
 	}

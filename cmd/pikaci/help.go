@@ -45,7 +45,7 @@ Usage:
 Commands:
 `)
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-9s %s\n", c.name, c.summary)
+		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.summary)
 	}
 	b.WriteString(`
 Examples:
@@ -74,9 +74,19 @@ func (c *command) help(w io.Writer) error {
 	return err
 }
 
-// flagUsages lists flags and what they do, aligned. A flag's usage begins with
-// the name of its value in backquotes, where it has one; pflag's own listing
-// repeats that name in the text and spells out values that nobody types.
+// flagUsage parts the name of a flag's value from what it does: its usage begins
+// with that name in backquotes, where it has one.
+func flagUsage(f *pflag.Flag) (value, about string) {
+	rest, ok := strings.CutPrefix(f.Usage, "`")
+	if !ok {
+		return "", f.Usage
+	}
+	value, about, _ = strings.Cut(rest, "` ")
+	return value, about
+}
+
+// flagUsages lists flags and what they do, aligned. pflag's own listing repeats
+// the name of the value in the text and spells out values that nobody types.
 func flagUsages(set *pflag.FlagSet) string {
 	type row struct{ flag, text string }
 	var rows []row
@@ -86,8 +96,7 @@ func flagUsages(set *pflag.FlagSet) string {
 		if f.Shorthand != "" {
 			r.flag = "  -" + f.Shorthand + ", --" + f.Name
 		}
-		if rest, ok := strings.CutPrefix(f.Usage, "`"); ok {
-			value, text, _ := strings.Cut(rest, "` ")
+		if value, text := flagUsage(f); value != "" {
 			r.flag, r.text = r.flag+" "+value, text
 		}
 		rows = append(rows, r)
