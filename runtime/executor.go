@@ -59,6 +59,8 @@ type RunContext struct {
 	SourceRoot string
 	// Snapshot is the filtered copy, absolute: Dir/snapshot.
 	Snapshot string
+	// SnapshotHash is the snapshot's content hash, once it is taken.
+	SnapshotHash string
 }
 
 // NewRunContext is the context of a run; the paths must be absolute.

@@ -146,6 +146,7 @@ func (r *run) snapshot(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("snapshot of %s: %w", r.Run.SourceRoot, err)
 		}
+		r.Run.SnapshotHash = taken.ContentHash
 		return r.emit(event.Event{SnapshotTaken: &taken})
 	})
 }

@@ -118,7 +118,7 @@ func tailToEnd(out frames, tails ...*tail) error {
 			over = true
 		default:
 			time.Sleep(wait)
-			wait = min(wait*5/4+time.Microsecond, longest)
+			wait = min(wait*9/8, longest)
 		}
 	}
 }

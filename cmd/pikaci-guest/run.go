@@ -207,7 +207,8 @@ func exists(name string) bool {
 	return err == nil
 }
 
-// writeWhole writes a file whole or not at all.
+// writeWhole writes a file whole or not at all. It is not synced: what ends the
+// guest's kernel ends the job too, whatever its status was.
 func writeWhole(name string, b []byte) error {
 	tmp := name + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
@@ -215,9 +216,6 @@ func writeWhole(name string, b []byte) error {
 		return err
 	}
 	_, err = f.Write(b)
-	if err == nil {
-		err = f.Sync()
-	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}

@@ -34,10 +34,10 @@ type Executor struct {
 	server  incus.InstanceServer
 	// program is what runs in guests, for the server's architecture.
 	program []byte
-	// nics are the network devices of each profile, by its name.
-	nics map[string][]string
 
 	mu sync.Mutex
+	// nics are the network devices of each profile, by its name.
+	nics map[string][]string
 	// made are instances as they were after their creation, by name.
 	made map[string]made
 }
@@ -102,12 +102,8 @@ func New(ctx context.Context, o Options) (*Executor, error) {
 // Preflight asks for all that the jobs' instances need, so that what is
 // missing is one clear message before anything is made.
 func (x *Executor) Preflight(jobs []plan.Job) error {
-	if _, _, err := x.server.GetProject(x.options.Project); err != nil {
-		return x.missing("project", x.options.Project, "incus project list",
-			"make it, or name another with --incus-project or in the runner file", err)
-	}
 	asked := map[string]bool{}
-	var errs []error
+	questions := []func() error{x.project}
 	for i := range jobs {
 		in := jobs[i].Incus
 		if in == nil {
@@ -116,15 +112,33 @@ func (x *Executor) Preflight(jobs []plan.Job) error {
 		for _, name := range in.Profiles {
 			if !asked["profile "+name] {
 				asked["profile "+name] = true
-				errs = append(errs, x.profile(name))
+				questions = append(questions, func() error { return x.profile(name) })
 			}
 		}
 		if key := "image " + in.Image + " " + string(in.InstanceType); !asked[key] {
 			asked[key] = true
-			errs = append(errs, x.image(in))
+			questions = append(questions, func() error { return x.image(in) })
 		}
 	}
+	errs := make([]error, len(questions))
+	var asking sync.WaitGroup
+	for i, ask := range questions {
+		asking.Go(func() { errs[i] = ask() })
+	}
+	asking.Wait()
+	if errs[0] != nil {
+		return errs[0] // without its project, all else is missing too
+	}
 	return errors.Join(errs...)
+}
+
+func (x *Executor) project() error {
+	_, _, err := x.server.GetProject(x.options.Project)
+	if err != nil {
+		err = x.missing("project", x.options.Project, "incus project list",
+			"make it, or name another with --incus-project or in the runner file", err)
+	}
+	return err
 }
 
 func (x *Executor) profile(name string) error {
@@ -132,12 +146,16 @@ func (x *Executor) profile(name string) error {
 	if err != nil {
 		return x.missing("profile", name, "incus profile list", "make it, or name others in the runner file", err)
 	}
+	var nics []string
 	for device, d := range p.Devices {
 		if d["type"] == "nic" {
-			x.nics[name] = append(x.nics[name], device)
+			nics = append(nics, device)
 		}
 	}
-	slices.Sort(x.nics[name])
+	slices.Sort(nics)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.nics[name] = nics
 	return nil
 }
 

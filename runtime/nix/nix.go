@@ -93,7 +93,7 @@ func rootPath(node string) string { return filepath.Join("roots", node) }
 
 // Execute builds the node's output and exposes it to each of its jobs.
 func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
-	var built string
+	var built output
 	var out event.Outcome
 	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Build, Node: t.Node.ID}, func() (err error) {
 		built, out, err = x.build(ctx, t)
@@ -111,16 +111,15 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 
 // flight is a build under way, or its result.
 type flight struct {
-	log  *fanOut
-	done chan struct{}
-	path string
-	out  event.Outcome
-	err  error
+	log   *fanOut
+	done  chan struct{}
+	built output
+	out   event.Outcome
+	err   error
 }
 
-// build starts the build, or joins the one under way. It returns the store
-// path.
-func (x *Executor) build(ctx context.Context, t runtime.Task) (string, event.Outcome, error) {
+// build starts the build, or joins the one under way.
+func (x *Executor) build(ctx context.Context, t runtime.Task) (output, event.Outcome, error) {
 	key := t.Node.NixBuild.Installable
 	x.mu.Lock()
 	f := x.flights[key]
@@ -138,27 +137,56 @@ func (x *Executor) build(ctx context.Context, t runtime.Task) (string, event.Out
 		f.log.add(log)
 	}
 	if first {
-		f.path, f.out, f.err = x.run(ctx, t, f.log)
+		f.built, f.out, f.err = x.run(ctx, t, f.log)
 		close(f.done)
 	}
 	select {
 	case <-f.done:
 	case <-ctx.Done():
-		return "", event.Outcome{}, context.Cause(ctx)
+		return output{}, event.Outcome{}, context.Cause(ctx)
 	}
 	if !first && f.err == nil && f.out.Verdict == event.Passed {
 		// The root of a node is held under the node's own name.
-		if err := os.Symlink(f.path, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err != nil {
-			return "", event.Outcome{}, fmt.Errorf("hold the output: %w", err)
+		if err := os.Symlink(f.built.StorePath, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err != nil {
+			return output{}, event.Outcome{}, fmt.Errorf("hold the output: %w", err)
 		}
 	}
-	return f.path, f.out, f.err
+	return f.built, f.out, f.err
 }
 
-func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (string, event.Outcome, error) {
+// run builds, or finds what an earlier run built of the same snapshot.
+func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (output, event.Outcome, error) {
 	if err := os.MkdirAll(filepath.Join(t.Run.Dir, "roots"), 0o755); err != nil {
-		return "", event.Outcome{}, err
+		return output{}, event.Outcome{}, err
 	}
+	if known, ok := x.recall(t); ok {
+		fmt.Fprintf(log, "pikaci: %s is %s, as in %s: no call of nix\n", t.Node.NixBuild.Installable, known.StorePath, known.Root)
+		holder, err := filepath.Rel(filepath.Join(t.Run.Dir, "roots"), filepath.Join(t.Run.StateRoot, known.Root))
+		if err == nil {
+			err = os.Symlink(holder, filepath.Join(t.Run.Dir, rootPath(t.Node.ID)))
+		}
+		return known, event.Outcome{Verdict: event.Passed}, err
+	}
+	built, out, err := x.call(ctx, t, log)
+	if err != nil || out.Verdict != event.Passed {
+		return output{}, out, err
+	}
+	closure, err := closureOf(t.Run.Dir, built)
+	if err != nil {
+		return output{}, event.Outcome{Verdict: event.Failed, Failure: event.Prepare, Reason: err.Error()}, nil
+	}
+	o := output{StorePath: built, Closure: closure}
+	if o.Root, err = filepath.Rel(t.Run.StateRoot, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err == nil {
+		err = x.remember(t, o)
+	}
+	if err != nil {
+		fmt.Fprintf(log, "pikaci: remember %s for later runs: %v\n", built, err)
+	}
+	return o, out, nil
+}
+
+// call calls nix build and returns the store path.
+func (x *Executor) call(ctx context.Context, t runtime.Task, log *fanOut) (string, event.Outcome, error) {
 	argv := x.Command(t.Node)
 	fmt.Fprintf(log, "pikaci: %s\n", shellQuoted(argv))
 	last := &lastError{next: log}
@@ -204,17 +232,13 @@ func command(ctx context.Context, dir string, argv []string, stdout, stderr inte
 
 // expose links the output into each job's folder, with the list of the store
 // paths that it needs to run beside it, and reads its manifest.
-func expose(t runtime.Task, built string) (*event.PayloadReady, error) {
-	manifest, err := payload.ReadManifest(built)
-	if err != nil {
-		return nil, err
-	}
-	closure, err := closureOf(t.Run.Dir, built)
+func expose(t runtime.Task, built output) (*event.PayloadReady, error) {
+	manifest, err := payload.ReadManifest(built.StorePath)
 	if err != nil {
 		return nil, err
 	}
 	ready := &event.PayloadReady{Node: t.Node.ID, OutputName: t.Node.NixBuild.OutputName,
-		Installable: t.Node.NixBuild.Installable, StorePath: built, Manifest: manifest}
+		Installable: t.Node.NixBuild.Installable, StorePath: built.StorePath, Manifest: manifest}
 	for _, j := range t.Jobs {
 		for _, s := range j.Job.StagedPayloads {
 			if s.PrepareNodeID != t.Node.ID {
@@ -224,10 +248,10 @@ func expose(t runtime.Task, built string) (*event.PayloadReady, error) {
 			if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
 				return nil, err
 			}
-			if err := os.WriteFile(payload.ClosurePath(link), []byte(closure), 0o644); err != nil {
+			if err := os.WriteFile(payload.ClosurePath(link), []byte(built.Closure), 0o644); err != nil {
 				return nil, err
 			}
-			if err := os.Symlink(built, link); err != nil {
+			if err := os.Symlink(built.StorePath, link); err != nil {
 				return nil, err
 			}
 			ready.Exposures = append(ready.Exposures, event.Exposure{Job: j.Job.ID, Path: s.LocalMountPath})

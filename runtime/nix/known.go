@@ -1,0 +1,76 @@
+package nix
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/sledtools/pikaci/runtime"
+)
+
+// output is what a build gave.
+type output struct {
+	// Root is the link that keeps Nix from collecting the output, relative to
+	// the state root.
+	Root      string `json:"root"`
+	StorePath string `json:"store_path"`
+	// Closure are the store paths that it needs to run, by lines.
+	Closure string `json:"closure"`
+}
+
+// knownPath is where the output of a node is remembered. A flake's attribute is
+// a function of the tree that it is in: equal snapshots have equal outputs.
+// Empty: nothing is known of the snapshot.
+func (x *Executor) knownPath(t runtime.Task) string {
+	if t.Run.SnapshotHash == "" {
+		return ""
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q", t.Run.SnapshotHash, t.Node.NixBuild.Installable)
+	for _, name := range sortedKeys(x.options.Settings) {
+		fmt.Fprintf(h, " %q=%q", name, x.options.Settings[name])
+	}
+	return filepath.Join(t.Run.StateRoot, "payloads", hex.EncodeToString(h.Sum(nil)))
+}
+
+// recall gives the output that an earlier run built of the same snapshot, as
+// long as that run's root holds it: it can't have been collected then.
+func (x *Executor) recall(t runtime.Task) (output, bool) {
+	var o output
+	b, err := os.ReadFile(x.knownPath(t))
+	if err != nil || json.Unmarshal(b, &o) != nil || !filepath.IsLocal(o.Root) {
+		return output{}, false
+	}
+	held, err := os.Readlink(filepath.Join(t.Run.StateRoot, o.Root))
+	if err != nil || held != o.StorePath {
+		return output{}, false
+	}
+	_, err = os.Lstat(o.StorePath)
+	return o, err == nil
+}
+
+// remember notes an output for later runs. It is written whole or not at all;
+// where it can't be, the next run asks Nix again.
+func (x *Executor) remember(t runtime.Task, o output) error {
+	name := x.knownPath(t)
+	if name == "" {
+		return nil
+	}
+	b, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	tmp := name + "." + t.Run.ID
+	err = errors.Join(os.WriteFile(tmp, b, 0o644), os.Rename(tmp, name))
+	if err != nil {
+		os.Remove(tmp)
+	}
+	return err
+}
