@@ -140,7 +140,8 @@ func prepareExecution(flags execFlags, planFile string, s *session) (*execution,
 		return nil, err
 	}
 	if x.secrets, err = x.runner.Values(x.jobs, x.fromEnv); err != nil {
-		return nil, err
+		return nil, &exitError{code: exitBroken, message: err.Error(),
+			hint: "the runner file says where the values of secrets are"}
 	}
 	return x, x.settle()
 }
