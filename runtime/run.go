@@ -35,6 +35,8 @@ type Config struct {
 	Limits  Limits
 	// Job takes one job and those that it needs; empty: all.
 	Job string
+	// Durations are how long nodes took in earlier runs, by their ids.
+	Durations map[string]time.Duration
 	// Parallel is the number of commands, and of builds, at one time.
 	Parallel    int
 	FailFast    bool
@@ -220,8 +222,27 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 		}
 		return slices.ContainsFunc(n.Jobs, func(id string) bool { return contexts[id] != nil })
 	}
-	r.states = newStates(c.Plan, take, func(*plan.Node) time.Duration { return time.Second })
+	r.states = newStates(c.Plan, take, weights(c.Durations))
 	return r
+}
+
+// weights are how long nodes are thought to take. One that is new takes as long
+// as the others on average: neither first nor last.
+func weights(known map[string]time.Duration) func(*plan.Node) time.Duration {
+	mean := time.Second
+	if len(known) > 0 {
+		var sum time.Duration
+		for _, d := range known {
+			sum += d
+		}
+		mean = sum / time.Duration(len(known))
+	}
+	return func(n *plan.Node) time.Duration {
+		if d, ok := known[n.ID]; ok {
+			return d
+		}
+		return mean
+	}
 }
 
 // Contexts are the contexts of the jobs that are taken, by id: one job and

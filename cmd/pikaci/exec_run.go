@@ -92,6 +92,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	summary, err := runtime.Run(ctx, x.config(e, dir, journal, pump, abandon))
 	r, outputs := journal.Records()
 	err = errors.Join(err, journal.Close(), writeRecords(dir, r, outputs))
+	x.noteDurations(r)
 	x.show(s, pump, r)
 	err = diskFull(err)
 	if err != nil && summary.ExitCode == runtime.ExitPassed {
@@ -102,6 +103,14 @@ func (x *execution) run(ctx context.Context, s *session) error {
 		s.failed(err, hintOf(err))
 	}
 	return verdict(summary.ExitCode)
+}
+
+// noteDurations keeps how long nodes took for the order of later runs. Where it
+// can't be kept, they go on with what they know.
+func (x *execution) noteDurations(r record.Run) {
+	d := record.ReadDurations(x.stateRoot)
+	d.Note(r)
+	d.Write(x.stateRoot, r.ID)
 }
 
 // diskFull makes one error, with what to do, of the many that a full disk gives.
@@ -173,6 +182,7 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
 		AllowEmpty: x.flags.allowEmpty,
+		Durations:  record.ReadDurations(x.stateRoot),
 		Abandon:    abandon,
 	}
 	if e.guests != nil {
