@@ -148,69 +148,6 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 	go func() { r.messages <- message{node: n, outcome: r.work(ctx, t)} }()
 }
 
-// work carries out a node in a worker's goroutine, again if its command failed
-// and the lane allows it.
-func (r *run) work(ctx context.Context, t Task) event.Outcome {
-	for {
-		if err := r.emit(event.Event{NodeStarted: &event.NodeStarted{Node: t.Node.ID, Attempt: t.Attempt}}); err != nil {
-			return infra(err)
-		}
-		out := r.execute(ctx, t)
-		if out.Failure != event.Test || t.Node.Prepares() || t.Attempt > t.Job().Job.Retries || ctx.Err() != nil {
-			if out.Verdict == event.Passed && t.Attempt > 1 {
-				out.Reason = fmt.Sprintf("flaky: passed at attempt %d", t.Attempt)
-			}
-			return out
-		}
-		r.emit(event.Event{NodeRetried: &event.NodeRetried{Node: t.Node.ID, Attempt: t.Attempt, Outcome: out}})
-		t.Attempt++
-		if again := r.freshInstance(ctx, t); again != nil {
-			return *again
-		}
-	}
-}
-
-// freshInstance replaces a guest job's instance for another attempt; nil when
-// that worked, or for a host job.
-func (r *run) freshInstance(ctx context.Context, t Task) *event.Outcome {
-	if t.Node.GuestCommand == nil {
-		return nil
-	}
-	r.release(ctx, t.Job().Job.ID)
-	for i := range r.Plan.Nodes {
-		if n := &r.Plan.Nodes[i]; n.ID == plan.PrepareRunnerID(t.Job().Job.ID) {
-			t.Node = n
-		}
-	}
-	if out := r.execute(ctx, t); out.Verdict != event.Passed {
-		return &out
-	}
-	return nil
-}
-
-// execute calls the executor of the node and makes an outcome of its error.
-func (r *run) execute(ctx context.Context, t Task) event.Outcome {
-	var e Executor
-	switch n := t.Node; {
-	case n.NixBuild != nil:
-		e = r.Builds
-	case n.IncusInstance != nil:
-		e = r.Instances
-	case n.GuestCommand != nil:
-		e = r.Guests
-	case n.HostCommand != nil:
-		e = r.Hosts
-	}
-	out, err := e.Execute(ctx, t)
-	switch {
-	case err == nil:
-		return out
-	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)), errors.Is(err, context.Canceled):
-		return cancelled(context.Cause(ctx))
-	}
-	return infra(err)
-}
-
 func infra(err error) event.Outcome {
 	return event.Outcome{Verdict: event.Failed, Failure: event.Infra, Reason: err.Error()}
 }

@@ -35,6 +35,9 @@ type Config struct {
 	Limits  Limits
 	// Job takes one job and those that it needs; empty: all.
 	Job string
+	// InfraRetries is how often a node is tried again that could not be
+	// carried out.
+	InfraRetries int
 	// Durations are how long nodes took in earlier runs, by their ids.
 	Durations map[string]time.Duration
 	// Parallel is the number of commands, and of builds, at one time.

@@ -382,6 +382,7 @@ func TestAnyRun(t *testing.T) {
 		c := w.config(p)
 		c.Parallel = rapid.IntRange(1, 4).Draw(rt, "parallel")
 		c.FailFast = rapid.Bool().Draw(rt, "fail fast")
+		c.InfraRetries = rapid.IntRange(0, 2).Draw(rt, "infra retries")
 		var s runtime.Summary
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())

@@ -175,15 +175,20 @@ func (x *execution) printEnd(s *session, r record.Run) error {
 	return nil
 }
 
+// infraRetries is how often a node is tried again that could not be carried
+// out: the daemon was restarted, the pool was busy.
+const infraRetries = 2
+
 func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journal, pump *report.Pump, abandon <-chan struct{}) runtime.Config {
 	c := runtime.Config{
 		Plan: x.plan, Version: ownVersion(),
 		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
-		AllowEmpty: x.flags.allowEmpty,
-		Durations:  record.ReadDurations(x.stateRoot),
-		Abandon:    abandon,
+		AllowEmpty:   x.flags.allowEmpty,
+		InfraRetries: infraRetries,
+		Durations:    record.ReadDurations(x.stateRoot),
+		Abandon:      abandon,
 	}
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser = e.guests, e.guests, e.guests

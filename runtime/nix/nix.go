@@ -138,6 +138,11 @@ func (x *Executor) build(ctx context.Context, t runtime.Task) (output, event.Out
 	}
 	if first {
 		f.built, f.out, f.err = x.run(ctx, t, f.log)
+		if f.err != nil { // another attempt asks Nix again
+			x.mu.Lock()
+			delete(x.flights, key)
+			x.mu.Unlock()
+		}
 		close(f.done)
 	}
 	select {

@@ -1,0 +1,113 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// backOff is how long the first repeat of a node waits that could not be
+// carried out; each one after it waits four times as long.
+const backOff = time.Second
+
+// work carries out a node in a worker's goroutine. It is tried again where its
+// command failed and the lane allows it, and where it could not be carried out.
+// Every attempt is journalled: none is hidden by a later one.
+func (r *run) work(ctx context.Context, t Task) event.Outcome {
+	failed, broken := 0, 0
+	for {
+		if err := r.emit(event.Event{NodeStarted: &event.NodeStarted{Node: t.Node.ID, Attempt: t.Attempt}}); err != nil {
+			return infra(err)
+		}
+		out, err := r.execute(ctx, t)
+		switch {
+		case ctx.Err() != nil:
+			return out
+		case out.Failure == event.Test && !t.Node.Prepares() && failed < t.Job().Job.Retries:
+			failed++
+		case out.Failure == event.Infra && broken < r.InfraRetries && mayPass(err):
+			broken++
+		case out.Verdict == event.Passed && failed > 0:
+			out.Reason = fmt.Sprintf("flaky: passed at attempt %d", t.Attempt)
+			return out
+		default:
+			return out
+		}
+		r.emit(event.Event{NodeRetried: &event.NodeRetried{Node: t.Node.ID, Attempt: t.Attempt, Outcome: out}})
+		if out.Failure == event.Infra && !pause(ctx, backOff<<(2*(broken-1))) {
+			return out
+		}
+		t.Attempt++
+		if again := r.freshInstance(ctx, t); again != nil {
+			return *again
+		}
+	}
+}
+
+// mayPass reports whether another attempt may end otherwise. What a person must
+// mend says so by a hint; a full disk and a broken journal stay what they are.
+func mayPass(err error) bool {
+	var hinted interface{ Hint() string }
+	return err != nil && !errors.As(err, &hinted) && !errors.Is(err, ErrJournal) && !errors.Is(err, syscall.ENOSPC)
+}
+
+// pause waits, and reports whether ctx still goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// freshInstance takes back what is there of a job's instance before another
+// attempt. A command gets a new one; nil when that worked, or where there is
+// none to make.
+func (r *run) freshInstance(ctx context.Context, t Task) *event.Outcome {
+	if t.Node.GuestCommand == nil && t.Node.IncusInstance == nil {
+		return nil
+	}
+	r.release(ctx, t.Job().Job.ID)
+	if t.Node.IncusInstance != nil {
+		return nil // the attempt makes it
+	}
+	for i := range r.Plan.Nodes {
+		if n := &r.Plan.Nodes[i]; n.ID == plan.PrepareRunnerID(t.Job().Job.ID) {
+			t.Node = n
+		}
+	}
+	if out, _ := r.execute(ctx, t); out.Verdict != event.Passed {
+		return &out
+	}
+	return nil
+}
+
+// execute calls the executor of the node and makes an outcome of its error,
+// which it returns too.
+func (r *run) execute(ctx context.Context, t Task) (event.Outcome, error) {
+	var e Executor
+	switch n := t.Node; {
+	case n.NixBuild != nil:
+		e = r.Builds
+	case n.IncusInstance != nil:
+		e = r.Instances
+	case n.GuestCommand != nil:
+		e = r.Guests
+	case n.HostCommand != nil:
+		e = r.Hosts
+	}
+	out, err := e.Execute(ctx, t)
+	switch {
+	case err == nil:
+		return out, nil
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)), errors.Is(err, context.Canceled):
+		return cancelled(context.Cause(ctx)), err
+	}
+	return infra(err), err
+}
