@@ -263,7 +263,10 @@ func (f *splitFile) take(take func(id string) bool) *ast.File {
 	case len(decls) == len(f.lanes) && len(f.common) == 0:
 		return f.File
 	}
-	head := []ast.Decl{f.clause}
+	// Resolving writes to the clause too, and parts are resolved side by side.
+	clause, name := *f.clause, *f.clause.Name
+	clause.Name = &name
+	head := []ast.Decl{&clause}
 	if specs := f.importsOf(decls); len(specs) > 0 {
 		head = append(head, &ast.ImportDecl{Specs: specs})
 	}
