@@ -98,18 +98,25 @@ func (c *Catalogue) Lanes() []Lane {
 // Compile gives the sealed and checked plan of a selection. The error is
 // *UnknownNameError where a name that was asked for is not there.
 func (c *Catalogue) Compile(sel Select) (*plan.Plan, error) {
+	p, _, err := c.CompileAndEncode(sel)
+	return p, err
+}
+
+// CompileAndEncode is Compile with the plan's encoding, which making its digest
+// gives.
+func (c *Catalogue) CompileAndEncode(sel Select) (*plan.Plan, []byte, error) {
 	chosen, err := c.selectLanes(sel)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	p := c.assemble(chosen)
-	if err := p.Seal(); err != nil {
-		return nil, err
+	bad := make(chan error, 1)
+	go func() { bad <- plan.Check(p) }()
+	b, err := plan.SealAndEncode(p)
+	if err := <-bad; err != nil {
+		return nil, nil, fmt.Errorf("BUG: lane files that passed the checks gave a bad plan: %w", err)
 	}
-	if err := plan.Check(p); err != nil {
-		return nil, fmt.Errorf("BUG: lane files that passed the checks gave a bad plan: %w", err)
-	}
-	return p, nil
+	return p, b, err
 }
 
 // assemble makes the plan, unsealed.

@@ -176,6 +176,12 @@ func (t *tree) readDisk(name string) ([]byte, error) {
 	return b, nil
 }
 
+// content is a file that was read before.
+func (t *tree) content(name string) []byte {
+	b, _ := t.readDisk(name)
+	return b
+}
+
 // ReadFile implements [fs.ReadFileFS].
 func (t *tree) ReadFile(name string) ([]byte, error) {
 	f, err := t.Open(name)

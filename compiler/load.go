@@ -146,7 +146,25 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 
 // load reads the package and what it imports.
 func (s *source) load() (*build.Instance, error) {
-	inst, errs := newPackages(s.tree, s.module, s.schemaDirs[0]).load(s.dir)
+	files, err := s.parse()
+	if err != nil {
+		return nil, err
+	}
+	return s.complete(files)
+}
+
+// parse reads the package's files.
+func (s *source) parse() ([]*ast.File, error) {
+	files, errs := s.packages().parsePackage(s.dir)
+	if len(errs) > 0 {
+		return nil, s.tree.adviseSyntax(fromCUE(&places{tree: s.tree}, s.shown, errs))
+	}
+	return files, nil
+}
+
+// complete reads what the package imports.
+func (s *source) complete(files []*ast.File) (*build.Instance, error) {
+	inst, errs := s.packages().load(s.dir, files)
 	if len(errs) > 0 {
 		return nil, s.tree.adviseSyntax(fromCUE(&places{tree: s.tree}, s.shown, errs))
 	}
@@ -156,6 +174,8 @@ func (s *source) load() (*build.Instance, error) {
 	}
 	return inst, nil
 }
+
+func (s *source) packages() *packages { return newPackages(s.tree, s.module, s.schemaDirs[0]) }
 
 // strayedSchema looks for files that CUE counts to the schema's package and
 // that are not embedded, like one of the same package in a parent folder.

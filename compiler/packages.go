@@ -40,13 +40,19 @@ func newPackages(t *tree, m moduleInfo, schemaDir string) *packages {
 	return p
 }
 
-// load reads the package of a folder with all that it imports.
-func (p *packages) load(dir string) (*build.Instance, []errors.Error) {
+// load gives the package of a folder, whose files were parsed, with all that it
+// imports.
+func (p *packages) load(dir string, files []*ast.File) (*build.Instance, []errors.Error) {
+	inst := p.instance(dir, "./"+dir)
+	return inst, p.complete(inst, files)
+}
+
+// parsePackage parses the files of a folder's package.
+func (p *packages) parsePackage(dir string) ([]*ast.File, []errors.Error) {
 	files, errs := p.parseDir(dir)
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	inst := p.instance(dir, "./"+dir)
 	name := ""
 	for _, f := range files {
 		switch pkg := f.PackageName(); {
@@ -65,7 +71,7 @@ func (p *packages) load(dir string) (*build.Instance, []errors.Error) {
 	if len(errs) > 0 {
 		return nil, errs
 	}
-	return inst, p.complete(inst, append(above, files...))
+	return append(above, files...), nil
 }
 
 func (p *packages) instance(dir, shown string) *build.Instance {
@@ -195,12 +201,17 @@ func (p *packages) parseDir(dir string) ([]*ast.File, []errors.Error) {
 	return slices.DeleteFunc(files, func(f *ast.File) bool { return f == nil }), all
 }
 
-// parse gives nil for a file that says @ignore().
+// parse reads and parses a file.
 func (p *packages) parse(name string) (*ast.File, error) {
 	content, err := p.tree.ReadFile(name)
 	if err != nil {
 		return nil, p.tree.unreadable(name, err)
 	}
+	return p.parseContent(name, content)
+}
+
+// parseContent gives nil for a file that says @ignore().
+func (p *packages) parseContent(name string, content []byte) (*ast.File, error) {
 	f, err := parser.ParseFile(name, content, p.config)
 	if err != nil {
 		return nil, err

@@ -237,7 +237,7 @@ func (s *source) evaluatePieces(group []*piece) {
 			files = append(files, f)
 		}
 	}
-	p := newPackages(s.tree, s.module, s.schemaDirs[0])
+	p := s.packages()
 	inst := p.instance(s.dir, "./"+s.dir)
 	if errs := p.complete(inst, files); len(errs) == 0 {
 		// What it finds is not asked for: that it ends is.

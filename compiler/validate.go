@@ -9,7 +9,6 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
-	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/token"
@@ -22,12 +21,26 @@ import (
 // the schema, and held against it field by field: CUE's own errors stop at the
 // first kind of mistake and point into the schema.
 func (s *source) evaluate() ([]laneFile, []role, *places, error) {
-	inst, err := s.load()
+	files, err := s.parse()
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	p := readPlaces(s.tree, inst.Files)
-	if found := s.binding(inst, p); len(found) > 0 {
+	lanes, roles, p, outcome := s.evaluateParts(files)
+	switch outcome {
+	case wasRight:
+		return lanes, roles, p, nil
+	case wasWrong:
+		// The evaluator left its marks in the syntax.
+		if files, err = s.parse(); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	inst, err := s.complete(files)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	p = readPlaces(s.tree, inst.Files)
+	if found := s.binding(p); len(found) > 0 {
 		if p.has("lanes") {
 			// What is bound wrongly can still be read.
 			found = append(found, s.walk(p)...)
@@ -38,7 +51,7 @@ func (s *source) evaluate() ([]laneFile, []role, *places, error) {
 	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
 		return nil, nil, nil, s.explain(p, errors.Errors(err))
 	}
-	lanes, roles, err := decodeLanes(v, p)
+	lanes, roles, err = decodeLanes(v, p)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -54,7 +67,7 @@ func newContext() *cue.Context {
 // binding checks that the package's fields are bound to the schema, so that
 // stock cue and the editor see the constraints that count here, and that
 // nothing stands where it would be lost.
-func (s *source) binding(inst *build.Instance, p *places) Diagnostics {
+func (s *source) binding(p *places) Diagnostics {
 	var out Diagnostics
 	for _, b := range []struct{ field, definition string }{{"lanes", "#Lanes"}, {"roles", "#Roles"}} {
 		written := p.fields[b.field]

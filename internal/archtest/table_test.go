@@ -74,6 +74,7 @@ var rules = []rule{
 		ours:  []string{"compiler/...", "schema", "schema/plan"},
 		third: []string{"cuelang.org/go", "github.com/bmatcuk/doublestar"},
 		not:   offline,
+		tests: []string{"internal/manylanes"},
 	},
 	{
 		pkg:   "compiler/...",

@@ -46,7 +46,11 @@ func Package(shape Shape, n int) (map[string][]byte, error) {
 	switch shape {
 	case FileEach:
 		for i := range n {
-			files[fmt.Sprintf("lanes/lane_%05d.cue", i)] = append([]byte(header), lane(i)...)
+			head := header
+			if nightly(i) {
+				head = packageClause
+			}
+			files[fmt.Sprintf("lanes/lane_%05d.cue", i)] = append([]byte(head), lane(i)...)
 		}
 	case OneFile:
 		all := bytes.NewBufferString(header)
@@ -71,17 +75,12 @@ lanes: %q: _staged & {
 	description: "What area %d of the product promises still holds."
 	target_id:   "pre-merge-%s"
 `, id, id, i, id)
-	if i%10 == 9 {
+	if nightly(i) {
 		b.WriteString("\ttrigger:     \"nightly\"\n")
+	} else {
+		paths(&b, id, 2+i%5)
 	}
-	b.WriteString("\tpaths: list.Concat([\n\t\t_workspace_paths,\n\t\t[\n")
-	for crate := range 2 + i%5 {
-		fmt.Fprintf(&b, "\t\t\t\"crates/%s-%d/**\",\n", id, crate)
-	}
-	fmt.Fprintf(&b, `		],
-		[for script in ["build", "test"] {"scripts/%[1]s-\(script).sh"}],
-	])
-	shared_prepare: {
+	fmt.Fprintf(&b, `	shared_prepare: {
 		node_prefix: "%[1]s-linux-rust"
 		description: "%[1]s staged Linux Rust lane"
 	}
@@ -107,4 +106,20 @@ lanes: %q: _staged & {
 }
 `, id, i, 600+i%7*300)
 	return b.Bytes()
+}
+
+// nightly says which lanes are: no path chooses those.
+func nightly(i int) bool { return i%10 == 9 }
+
+// paths has changed paths choose a lane: by what all lanes watch, by its crates
+// and its scripts.
+func paths(b *bytes.Buffer, id string, crates int) {
+	b.WriteString("\tpaths: list.Concat([\n\t\t_workspace_paths,\n\t\t[\n")
+	for crate := range crates {
+		fmt.Fprintf(b, "\t\t\t\"crates/%s-%d/**\",\n", id, crate)
+	}
+	fmt.Fprintf(b, `		],
+		[for script in ["build", "test"] {"scripts/%s-\(script).sh"}],
+	])
+`, id)
 }

@@ -1,8 +1,9 @@
 package manylanes
 
-// header begins every file of lanes.
-const header = `package lanes
+const packageClause = "package lanes\n"
 
+// header begins a file of lanes that have paths.
+const header = packageClause + `
 import "list"
 `
 

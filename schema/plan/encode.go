@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -34,6 +35,26 @@ func (p *Plan) Seal() error {
 	}
 	p.Digest = d
 	return nil
+}
+
+// SealAndEncode is Seal and then Encode, with the work of one of them: nearly
+// all of a plan's encoding is what its digest is of.
+func SealAndEncode(p *Plan) ([]byte, error) {
+	p.SchemaVersion = Version
+	canonical, digest, err := p.canonical()
+	if err != nil {
+		return nil, err
+	}
+	p.Digest = digest
+	head, err := Encode(&Plan{SchemaVersion: p.SchemaVersion, Digest: p.Digest, Sources: p.Sources})
+	if err != nil {
+		return nil, err
+	}
+	// Both go on alike after the sources.
+	const next = "\n  \"selection\": {"
+	head, _, _ = bytes.Cut(head, []byte(next))
+	_, rest, _ := bytes.Cut(canonical, []byte(next))
+	return slices.Concat(head, []byte(next), rest), nil
 }
 
 // Encode gives the plan's one encoding: JSON, two spaces, a final newline.
@@ -124,14 +145,19 @@ func (p *Plan) checkDigest() error {
 }
 
 func (p *Plan) computeDigest() (string, error) {
+	_, digest, err := p.canonical()
+	return digest, err
+}
+
+// canonical is the encoding without digest and sources, and its digest.
+func (p *Plan) canonical() (b []byte, digest string, err error) {
 	c := *p
 	c.Digest, c.Sources = "", nil
-	b, err := Encode(&c)
-	if err != nil {
-		return "", err
+	if b, err = Encode(&c); err != nil {
+		return nil, "", err
 	}
 	sum := sha256.Sum256(b)
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	return b, "sha256:" + hex.EncodeToString(sum[:]), nil
 }
 
 // SyntaxErrorOf turns an error of encoding/json about b into one with line and

@@ -31,6 +31,23 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestSealAndEncode holds it against what it is short for.
+func TestSealAndEncode(t *testing.T) {
+	for _, sources := range [][]Source{nil, {}, {{Path: "lanes/\n  \"selection\": {.cue", SHA256: "1"}, {Path: "b.cue", SHA256: "2"}}} {
+		p := goodPlan()
+		p.Sources = sources
+		want := encoded(t, p)
+		p.Digest = ""
+		b, err := SealAndEncode(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(b, want) {
+			t.Errorf("got\n%s\nwant\n%s", b, want)
+		}
+	}
+}
+
 // TestDigest checks what the digest covers: all but itself and the sources.
 func TestDigest(t *testing.T) {
 	p, q := goodPlan(), goodPlan()
