@@ -5,9 +5,11 @@ import (
 	"io/fs"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
+	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/errors"
@@ -201,12 +203,12 @@ func (p *packages) parse(name string) (*ast.File, error) {
 	if err != nil {
 		return nil, p.tree.unreadable(name, err)
 	}
-	f, err := parser.ParseFile(name, content, p.config)
+	f, err := p.parseSafely(name, content)
 	if err != nil {
 		return nil, err
 	}
-	if at, deep := tooDeep(f, len(content)); deep {
-		return nil, errors.Newf(at, "the expression nests deeper than %d levels", maxDepth)
+	if err := overLimits(f, content); err != nil {
+		return nil, err
 	}
 	for _, d := range f.Preamble() {
 		a, ok := d.(*ast.Attribute)
@@ -227,6 +229,18 @@ func (p *packages) parse(name string) (*ast.File, error) {
 	return f, nil
 }
 
+// parseSafely turns a panic of the parser into an error: files are parsed by
+// goroutines of their own, which nothing else recovers from.
+func (p *packages) parseSafely(name string, content []byte) (f *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			f, err = nil, &fileError{name: name, why: fmt.Sprintf("CUE's parser fails on the file: %v", r),
+				hint: "a mistake of CUE's own: write what changed last another way"}
+		}
+	}()
+	return parser.ParseFile(name, content, p.config)
+}
+
 // moduleInfo is what a module file says that matters here.
 type moduleInfo struct{ name, language string }
 
@@ -241,21 +255,47 @@ func readModule(t *tree) (moduleInfo, error) {
 		return moduleInfo{}, err
 	}
 	fields := readPlaces(t, []*ast.File{f}).fields
-	text := func(path ...string) string {
+	text := func(path ...string) (string, token.Pos) {
 		for _, at := range fields[pathKey(path...)] {
 			if lit, ok := at.value.(*ast.BasicLit); ok {
-				return unquoted(lit)
+				return unquoted(lit), lit.Pos()
 			}
 		}
-		return ""
+		return "", f.Pos()
 	}
-	m := moduleInfo{language: text("language", "version")}
-	m.name, _, _ = strings.Cut(text("module"), "@")
+	var m moduleInfo
+	name, _ := text("module")
+	m.name, _, _ = strings.Cut(name, "@")
+	language, at := text("language", "version")
+	m.language = language
 	if m.name == "" {
 		return m, errors.Newf(f.Pos(), "the module file names no module")
 	}
 	if m.language == "" {
 		return m, errors.Newf(f.Pos(), "the module file names no language version, like %s", fmt.Sprintf("language: version: %q", "v0.17.0"))
 	}
+	own, _ := versionOf(cue.LanguageVersion())
+	switch v, ok := versionOf(m.language); {
+	case !ok:
+		return m, errors.Newf(at, "the language version is %q: want one like %q", m.language, cue.LanguageVersion())
+	case slices.Compare(v, own) > 0:
+		return m, errors.Newf(at, "the language version %s is newer than %s, the newest that this version of pikaci knows", m.language, cue.LanguageVersion())
+	}
 	return m, nil
+}
+
+// versionOf is a version like v0.17.1 by its three numbers; false where a text
+// is none.
+func versionOf(text string) ([]int, bool) {
+	text, isVersion := strings.CutPrefix(text, "v")
+	core, _, _ := strings.Cut(text, "-")
+	var out []int
+	for part := range strings.SplitSeq(core, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 || strconv.Itoa(n) != part {
+			return nil, false
+		}
+		out = append(out, n)
+	}
+	return out, isVersion && len(out) == 3
 }
