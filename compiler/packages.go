@@ -5,11 +5,9 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 
-	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/errors"
@@ -114,7 +112,7 @@ func (p *packages) parents(dir, pkg string) ([]*ast.File, []errors.Error) {
 func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
 	at := ast.ParseImportPath(importPath)
 	first, _, _ := strings.Cut(at.Path, "/")
-	if !strings.Contains(first, ".") && at.Path != p.module.name && !strings.HasPrefix(at.Path, p.module.name+"/") {
+	if first != "" && !strings.Contains(first, ".") && at.Path != p.module.name && !strings.HasPrefix(at.Path, p.module.name+"/") {
 		return nil
 	}
 	dirs := p.dirsOf(at.Path)
@@ -125,6 +123,10 @@ func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
 		}
 		return inst
 	}
+	if !canonical(at.Path) {
+		// As a path of the disk it could lead out of the module.
+		return fail(errors.Newf(pos, "no package is named %s: an import path has no empty parts, and none that is . or ..", importPath))
+	}
 	if p.loading[at.Path] {
 		return fail(errors.Newf(pos, "package %s imports itself, directly or not", at.Path))
 	}
@@ -134,6 +136,9 @@ func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
 	var files []*ast.File
 	for _, dir := range dirs {
 		found, errs := p.parseDir(dir)
+		if whole := new(fileError); len(errs) > 0 && errors.As(errs[0], &whole) && whole.name == dir {
+			return fail(errors.Newf(pos, "package %s: its folder can't be read: %s", importPath, whole.cause))
+		}
 		if len(errs) > 0 {
 			return fail(errs...)
 		}
@@ -151,6 +156,16 @@ func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
 		return fail(errors.Newf(pos, "no package %s: pikaci asks no registry, vendor it in cue.mod/pkg", importPath))
 	}
 	return fail(p.complete(inst, files)...)
+}
+
+// canonical reports whether an import path names a folder below a module's.
+func canonical(importPath string) bool {
+	for part := range strings.SplitSeq(strings.TrimPrefix(importPath, "./"), "/") {
+		if part == "" || part == "." || part == ".." {
+			return false
+		}
+	}
+	return true
 }
 
 // dirsOf are the folders of the tree in which an import path lies.
@@ -239,63 +254,4 @@ func (p *packages) parseSafely(name string, content []byte) (f *ast.File, err er
 		}
 	}()
 	return parser.ParseFile(name, content, p.config)
-}
-
-// moduleInfo is what a module file says that matters here.
-type moduleInfo struct{ name, language string }
-
-// readModule reads the module file of the tree.
-func readModule(t *tree) (moduleInfo, error) {
-	b, err := t.ReadFile(moduleFile)
-	if err != nil {
-		return moduleInfo{}, t.unreadable(moduleFile, err)
-	}
-	f, err := parser.ParseFile(moduleFile, b)
-	if err != nil {
-		return moduleInfo{}, err
-	}
-	fields := readPlaces(t, []*ast.File{f}).fields
-	text := func(path ...string) (string, token.Pos) {
-		for _, at := range fields[pathKey(path...)] {
-			if lit, ok := at.value.(*ast.BasicLit); ok {
-				return unquoted(lit), lit.Pos()
-			}
-		}
-		return "", f.Pos()
-	}
-	var m moduleInfo
-	name, _ := text("module")
-	m.name, _, _ = strings.Cut(name, "@")
-	language, at := text("language", "version")
-	m.language = language
-	if m.name == "" {
-		return m, errors.Newf(f.Pos(), "the module file names no module")
-	}
-	if m.language == "" {
-		return m, errors.Newf(f.Pos(), "the module file names no language version, like %s", fmt.Sprintf("language: version: %q", "v0.17.0"))
-	}
-	own, _ := versionOf(cue.LanguageVersion())
-	switch v, ok := versionOf(m.language); {
-	case !ok:
-		return m, errors.Newf(at, "the language version is %q: want one like %q", m.language, cue.LanguageVersion())
-	case slices.Compare(v, own) > 0:
-		return m, errors.Newf(at, "the language version %s is newer than %s, the newest that this version of pikaci knows", m.language, cue.LanguageVersion())
-	}
-	return m, nil
-}
-
-// versionOf is a version like v0.17.1 by its three numbers; false where a text
-// is none.
-func versionOf(text string) ([]int, bool) {
-	text, isVersion := strings.CutPrefix(text, "v")
-	core, _, _ := strings.Cut(text, "-")
-	var out []int
-	for part := range strings.SplitSeq(core, ".") {
-		n, err := strconv.Atoi(part)
-		if err != nil || n < 0 || strconv.Itoa(n) != part {
-			return nil, false
-		}
-		out = append(out, n)
-	}
-	return out, isVersion && len(out) == 3
 }

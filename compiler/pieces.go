@@ -132,7 +132,9 @@ func identifiers(x ast.Node) []string {
 func (s *source) evaluatePieces(group []*piece) {
 	byFile := map[string][]*piece{}
 	for _, p := range group {
-		byFile[p.file] = append(byFile[p.file], p)
+		if p.file != "" {
+			byFile[p.file] = append(byFile[p.file], p)
+		}
 	}
 	var files []*ast.File
 	for name, pieces := range byFile {

@@ -120,7 +120,7 @@ func (s *source) pieceByPiece(f *search) {
 	}
 	worked, last := 0, 0
 	for _, group := range groupsOf(pieces) {
-		if worked > manyPieces && len(group) < last+last/8 {
+		if worked > manyPieces && len(group) > largeGroup && len(group) < last+last/8 {
 			continue
 		}
 		if !f.next(group[0].told) {
@@ -131,13 +131,16 @@ func (s *source) pieceByPiece(f *search) {
 	}
 }
 
-// manyPieces is after how much work groups that are hardly larger than the one
-// before are passed over: in a chain of fields that refer to one another each
-// adds a piece, and the large ones would never be come to.
-const manyPieces = 20_000
+// In a chain of fields that refer to one another each group has a piece more
+// than the one before, and the last would never be come to: after manyPieces,
+// groups of over largeGroup that are hardly larger are passed over.
+const (
+	manyPieces = 2000
+	largeGroup = 32
+)
 
 // mostPieces bounds what all groups hold together.
-const mostPieces = 1 << 20
+const mostPieces = 1 << 17
 
 // groupsOf are the pieces, each with what it refers to, those that need least
 // first.
@@ -156,7 +159,31 @@ func groupsOf(pieces []piece) [][]*piece {
 		}
 	}
 	slices.SortStableFunc(groups, func(a, b []*piece) int { return cmp.Compare(len(a), len(b)) })
-	return groups
+	// What is bad in company alone is left to the files as a whole.
+	return append(groups, byFile(pieces, byName)...)
+}
+
+// byFile are the pieces of each file, with what they refer to.
+func byFile(pieces []piece, byName map[string][]*piece) [][]*piece {
+	var out [][]*piece
+	for start := 0; start < len(pieces); {
+		file := pieces[start].file
+		whole := piece{told: Diagnostic{Position: Position{File: pieces[start].told.Position.File}, Message: "evaluating the file"}}
+		group := []*piece{&whole}
+		end := start
+		for ; end < len(pieces) && pieces[end].file == file; end++ {
+			group = append(group, &pieces[end])
+			whole.needs = append(whole.needs, pieces[end].needs...)
+		}
+		for _, p := range withNeeds(&whole, byName) {
+			if p != &whole && p.file != file {
+				group = append(group, p)
+			}
+		}
+		out = append(out, group)
+		start = end
+	}
+	return out
 }
 
 // withNeeds is a piece and all that it refers to, directly or not.
