@@ -105,8 +105,16 @@ func advised(d Diagnostic, source []byte) Diagnostic {
 			}
 		}
 	}
+	if !ofBrackets().MatchString(d.Message) {
+		return d
+	}
 	return unclosed(d, source)
 }
+
+// ofBrackets finds the mistakes that an open bracket may be behind.
+var ofBrackets = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`expected|found|missing|too many|closed|terminated`)
+})
 
 func slipIn(d Diagnostic, line string, number int) (Diagnostic, bool) {
 	if code, _, comment := strings.Cut(line, "//"); comment && !strings.Contains(code, `"`) {
@@ -228,6 +236,10 @@ func (p *places) advise(d Diagnostic, e errors.Error) Diagnostic {
 		d.Hint = "keep one; a value that others may change is a default: *\"value\" | string"
 	case strings.HasPrefix(format, "imported and not used"):
 		d.Hint = "remove the import"
+	case strings.HasPrefix(format, "unreferenced alias"):
+		d.Hint = "remove it, or use it"
+	case strings.HasPrefix(format, "adding field"):
+		d.Hint = "go through another struct, and unify the two"
 	}
 	d.Message = strings.ReplaceAll(d.Message, " (type _|_)", ", which is not there")
 	return d

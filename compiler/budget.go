@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"errors"
 	"fmt"
 	"runtime/metrics"
 	"time"
@@ -37,7 +38,7 @@ func (b Budget) run(dir string, evaluate func() error, search func(*search)) err
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
-				done <- fmt.Errorf("the evaluator of CUE panicked on the lane files in %s: %v", dir, r)
+				done <- &panicked{r}
 			}
 		}()
 		done <- evaluate()
@@ -51,6 +52,12 @@ func (b Budget) run(dir string, evaluate func() error, search func(*search)) err
 	for {
 		select {
 		case err := <-done:
+			if p := new(panicked); errors.As(err, &p) {
+				if !begun {
+					go found.run(search)
+				}
+				return found.panicked(dir, p, b.Time-time.Since(start))
+			}
 			return err
 		case <-look.C:
 		}
@@ -68,6 +75,11 @@ func (b Budget) run(dir string, evaluate func() error, search func(*search)) err
 		}
 	}
 }
+
+// panicked is an evaluation that ended in a panic: a mistake of CUE's own.
+type panicked struct{ value any }
+
+func (p *panicked) Error() string { return fmt.Sprintf("the evaluator of CUE panicked: %v", p.value) }
 
 // memoryInUse is what the process holds for its values or its stacks, in bytes.
 func memoryInUse(what string) uint64 {

@@ -35,9 +35,21 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestBudgetPanic checks that a panic is told of, at the piece of the lane
+// files that makes the evaluator panic where that is known.
 func TestBudgetPanic(t *testing.T) {
-	err := DefaultBudget().run("lanes", func() error { panic("oh") }, nil)
-	if err == nil || !strings.Contains(err.Error(), "panicked") {
-		t.Errorf("got %v", err)
+	at := Position{File: "lanes/x.cue", Line: 3, Column: 1}
+	for want, search := range map[string]func(*search){
+		"lanes: evaluating the lane files makes CUE's evaluator fail: oh": func(*search) {},
+		"lanes/x.cue:3:1: evaluating field x makes CUE's evaluator fail: oh": func(f *search) {
+			f.next(Diagnostic{Position: at, Message: "evaluating field x"})
+			panic("oh")
+		},
+	} {
+		err := DefaultBudget().run("lanes", func() error { panic("oh") }, search)
+		var d Diagnostics
+		if !errors.As(err, &d) || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }

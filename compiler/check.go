@@ -137,18 +137,10 @@ func (k *checker) roles(path []string, roles, before []role) {
 			k.fail(k.p.at(append(at, "role")...), at, []Position{k.p.at(append(other, "role")...)},
 				"give the role a name of its own", "role %s is defined twice", r.name)
 		}
-		if !cleanAbsolute(r.guestMountPath) {
-			k.bad(append(at, "guest_mount_path"), "guest_mount_path is %q: want an absolute path without . and ..", r.guestMountPath)
-		}
-		for _, own := range []string{"/proc", "/sys", "/dev"} {
-			if within(r.guestMountPath, own) {
-				k.bad(append(at, "guest_mount_path"), "guest_mount_path %s lies in %s, which is the guest's kernel's", r.guestMountPath, own)
-			}
-		}
-		for _, taken := range []string{defaultWorkingDir, "/run/pikaci"} {
-			if within(taken, r.guestMountPath) || within(r.guestMountPath, taken) {
-				k.bad(append(at, "guest_mount_path"), "guest_mount_path %s meets %s, which pikaci mounts", r.guestMountPath, taken)
-			}
+		if where := append(at, "guest_mount_path"); !cleanAbsolute(r.guestMountPath) {
+			k.bad(where, "guest_mount_path is %q: want an absolute path without . and ..", r.guestMountPath)
+		} else if why := plan.GuestPathProblem(r.guestMountPath); why != "" {
+			k.fail(k.p.at(where...), where, nil, "a place of its own is free, like /staged/"+r.name, "guest_mount_path %s %s", r.guestMountPath, why)
 		}
 	}
 }

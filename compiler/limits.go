@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"cuelang.org/go/cue/ast"
@@ -23,6 +25,11 @@ const (
 	maxDepth = 2000
 	// shallow is the size in bytes of a file that can't nest that deep.
 	shallow = 2 * maxDepth
+	// maxDigits and maxExponent are of numbers: reading a long one takes time
+	// by the square of its length, and CUE reads an exponent that it can't
+	// hold as another number, without a word.
+	maxDigits   = 1000
+	maxExponent = 1000
 )
 
 // tooLarge is what reading a file over maxFile gives.
@@ -62,6 +69,67 @@ func readFile(name string) ([]byte, error) {
 
 // errNotAFile is what reading a pipe, socket or device gives.
 var errNotAFile = errors.New("it is no ordinary file")
+
+// overLimits says where a file nests too deep or holds too large a number.
+func overLimits(f *ast.File, content []byte) error {
+	if at, deep := tooDeep(f, len(content)); deep {
+		return errors.Newf(at, "the expression nests deeper than %d levels", maxDepth)
+	}
+	if !mayHoldLargeNumber(content) {
+		return nil
+	}
+	var err errors.Error
+	ast.Walk(f, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.BasicLit); ok && (lit.Kind == token.INT || lit.Kind == token.FLOAT) && err == nil {
+			if why := largeNumber(lit.Value); why != "" {
+				err = errors.Newf(lit.Pos(), "%s", why)
+			}
+		}
+		return err == nil
+	}, nil)
+	if err == nil {
+		return nil
+	}
+	return err
+}
+
+// mayHoldLargeNumber looks at a file's bytes alone: nearly no file has an
+// exponent of four digits, or that many digits.
+func mayHoldLargeNumber(content []byte) bool {
+	digits, afterE := 0, false
+	for i, c := range content {
+		switch {
+		case c >= '0' && c <= '9':
+			if digits++; digits > maxDigits || afterE && digits >= 4 {
+				return true
+			}
+		case c == '_' && digits > 0:
+		case c == 'e' || c == 'E':
+			afterE, digits = i > 0 && (digits > 0 || content[i-1] == '.'), 0
+		case (c == '+' || c == '-') && afterE && digits == 0:
+		default:
+			digits, afterE = 0, false
+		}
+	}
+	return false
+}
+
+// largeNumber says why a number literal is too large; empty where it is not.
+func largeNumber(lit string) string {
+	number, exponent := lit, ""
+	if base := strings.HasPrefix(lit, "0x") || strings.HasPrefix(lit, "0X"); !base {
+		if i := strings.IndexAny(lit, "eE"); i >= 0 {
+			number, exponent = lit[:i], strings.TrimLeft(lit[i+1:], "+-")
+		}
+	}
+	switch e, err := strconv.Atoi(strings.ReplaceAll(exponent, "_", "")); {
+	case len(number) > maxDigits:
+		return fmt.Sprintf("the number has %d digits, and at most %d are read", len(number), maxDigits)
+	case exponent != "" && (err != nil || e > maxExponent):
+		return fmt.Sprintf("the number's exponent is over %d", maxExponent)
+	}
+	return ""
+}
 
 // tooDeep finds the place where a file nests deeper than maxDepth.
 func tooDeep(f *ast.File, size int) (token.Pos, bool) {

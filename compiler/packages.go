@@ -118,7 +118,7 @@ func (p *packages) parents(dir, pkg string) ([]*ast.File, []errors.Error) {
 func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
 	at := ast.ParseImportPath(importPath)
 	first, _, _ := strings.Cut(at.Path, "/")
-	if !strings.Contains(first, ".") && at.Path != p.module.name && !strings.HasPrefix(at.Path, p.module.name+"/") {
+	if first != "" && !strings.Contains(first, ".") && at.Path != p.module.name && !strings.HasPrefix(at.Path, p.module.name+"/") {
 		return nil
 	}
 	dirs := p.dirsOf(at.Path)
@@ -129,6 +129,10 @@ func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
 		}
 		return inst
 	}
+	if !canonical(at.Path) {
+		// As a path of the disk it could lead out of the module.
+		return fail(errors.Newf(pos, "no package is named %s: an import path has no empty parts, and none that is . or ..", importPath))
+	}
 	if p.loading[at.Path] {
 		return fail(errors.Newf(pos, "package %s imports itself, directly or not", at.Path))
 	}
@@ -138,6 +142,9 @@ func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
 	var files []*ast.File
 	for _, dir := range dirs {
 		found, errs := p.parseDir(dir)
+		if whole := new(fileError); len(errs) > 0 && errors.As(errs[0], &whole) && whole.name == dir {
+			return fail(errors.Newf(pos, "package %s: its folder can't be read: %s", importPath, whole.cause))
+		}
 		if len(errs) > 0 {
 			return fail(errs...)
 		}
@@ -155,6 +162,16 @@ func (p *packages) imported(pos token.Pos, importPath string) *build.Instance {
 		return fail(errors.Newf(pos, "no package %s: pikaci asks no registry, vendor it in cue.mod/pkg", importPath))
 	}
 	return fail(p.complete(inst, files)...)
+}
+
+// canonical reports whether an import path names a folder below a module's.
+func canonical(importPath string) bool {
+	for part := range strings.SplitSeq(strings.TrimPrefix(importPath, "./"), "/") {
+		if part == "" || part == "." || part == ".." {
+			return false
+		}
+	}
+	return true
 }
 
 // dirsOf are the folders of the tree in which an import path lies.
@@ -212,12 +229,12 @@ func (p *packages) parse(name string) (*ast.File, error) {
 
 // parseContent gives nil for a file that says @ignore().
 func (p *packages) parseContent(name string, content []byte) (*ast.File, error) {
-	f, err := parser.ParseFile(name, content, p.config)
+	f, err := p.parseSafely(name, content)
 	if err != nil {
 		return nil, err
 	}
-	if at, deep := tooDeep(f, len(content)); deep {
-		return nil, errors.Newf(at, "the expression nests deeper than %d levels", maxDepth)
+	if err := overLimits(f, content); err != nil {
+		return nil, err
 	}
 	for _, d := range f.Preamble() {
 		a, ok := d.(*ast.Attribute)
@@ -238,35 +255,14 @@ func (p *packages) parseContent(name string, content []byte) (*ast.File, error) 
 	return f, nil
 }
 
-// moduleInfo is what a module file says that matters here.
-type moduleInfo struct{ name, language string }
-
-// readModule reads the module file of the tree.
-func readModule(t *tree) (moduleInfo, error) {
-	b, err := t.ReadFile(moduleFile)
-	if err != nil {
-		return moduleInfo{}, t.unreadable(moduleFile, err)
-	}
-	f, err := parser.ParseFile(moduleFile, b)
-	if err != nil {
-		return moduleInfo{}, err
-	}
-	fields := readPlaces(t, []*ast.File{f}).fields
-	text := func(path ...string) string {
-		for _, at := range fields[pathKey(path...)] {
-			if lit, ok := at.value.(*ast.BasicLit); ok {
-				return unquoted(lit)
-			}
+// parseSafely turns a panic of the parser into an error: files are parsed by
+// goroutines of their own, which nothing else recovers from.
+func (p *packages) parseSafely(name string, content []byte) (f *ast.File, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			f, err = nil, &fileError{name: name, why: fmt.Sprintf("CUE's parser fails on the file: %v", r),
+				hint: "a mistake of CUE's own: write what changed last another way"}
 		}
-		return ""
-	}
-	m := moduleInfo{language: text("language", "version")}
-	m.name, _, _ = strings.Cut(text("module"), "@")
-	if m.name == "" {
-		return m, errors.Newf(f.Pos(), "the module file names no module")
-	}
-	if m.language == "" {
-		return m, errors.Newf(f.Pos(), "the module file names no language version, like %s", fmt.Sprintf("language: version: %q", "v0.17.0"))
-	}
-	return m, nil
+	}()
+	return parser.ParseFile(name, content, p.config)
 }

@@ -61,7 +61,7 @@ func sameInParts(t *testing.T, shape manylanes.Shape, more string, apart bool) {
 	if more != "" {
 		files["lanes/more.cue"] = []byte("package lanes\n\n" + more + "\n")
 	}
-	s, err := openSource(filepath.Join(writeFiles(t, files), "lanes"))
+	s, err := openSource(filepath.Join(writeTree(t, files), "lanes"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func (s *source) wholly(t *testing.T) ([]laneFile, []role) {
 	return lanes, roles
 }
 
-func writeFiles(t *testing.T, files map[string][]byte) (root string) {
+func writeTree(t *testing.T, files map[string][]byte) (root string) {
 	t.Helper()
 	root = t.TempDir()
 	for name, content := range files {

@@ -11,7 +11,8 @@ import (
 // not written by a person.
 const maxQuote = 4096
 
-// quote adds to each diagnostic the line that it points at, as it was read.
+// quote adds to each diagnostic the line that it points at, as it was read, and
+// cuts what is too long to be read.
 func (t *tree) quote(found Diagnostics) Diagnostics {
 	lines := map[string][][]byte{}
 	type line struct {
@@ -26,6 +27,7 @@ func (t *tree) quote(found Diagnostics) Diagnostics {
 	}
 	for i := range found {
 		d := &found[i]
+		d.Message, d.Hint, d.Path = clipped(d.Message), clipped(d.Hint), clipped(d.Path)
 		if d.Position.Line == 0 || secret[line{d.Position.File, d.Position.Line}] {
 			continue
 		}

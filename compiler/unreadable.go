@@ -13,6 +13,8 @@ import (
 // an error of CUE, as those of the other files are.
 type fileError struct {
 	name, why, hint string
+	// cause is what the system says.
+	cause string
 }
 
 func (e *fileError) Error() string               { return e.why }
@@ -23,7 +25,7 @@ func (e *fileError) InputPositions() []token.Pos { return nil }
 
 // unreadable says of a file or folder of the tree why it can't be read.
 func (t *tree) unreadable(name string, err error) *fileError {
-	e := &fileError{name: name, why: "the file can't be read: " + bare(err)}
+	e := &fileError{name: name, why: "the file can't be read: " + bare(err), cause: bare(err)}
 	link, isLink := os.Readlink(t.disk(name))
 	var large *tooLarge
 	switch {

@@ -3,6 +3,7 @@ package compiler
 import (
 	"cmp"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -198,7 +199,7 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 			continue
 		}
 		positions := userPositions(p, e)
-		path := e.Path()
+		path := slices.DeleteFunc(e.Path(), func(field string) bool { return field == "let[]" })
 		if len(positions) == 0 && len(found) > 1 && len(path) > 0 && hasOther(found, e) {
 			// The head of a group of errors, like "2 errors in empty
 			// disjunction"; its members follow.
@@ -220,6 +221,9 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 				d.Others = append(d.Others, other)
 			}
 		}
+		if at, found := p.embedded(e); found {
+			d.Position, d.Others = at, append([]Position{d.Position}, d.Others...)
+		}
 		d.Message = message(e)
 		d = p.advise(d, e)
 		key := d.Path
@@ -237,30 +241,30 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 	return sorted(out)
 }
 
-// message is an error's text with that of the errors that it wraps, and
-// without positions and paths.
-func message(err error) string {
-	var parts []string
-	for err != nil {
-		e, ok := err.(errors.Error)
-		if !ok {
-			parts = append(parts, bare(err))
-			break
-		}
-		format, args := e.Msg()
-		if s := fmt.Sprintf(format, args...); s != "" && !slices.Contains(parts, s) {
-			parts = append(parts, s)
-		}
-		err = errors.Unwrap(e)
-	}
-	return strings.Join(parts, ": ")
-}
-
 // hasOther reports whether another error tells of the same field.
 func hasOther(found []errors.Error, e errors.Error) bool {
 	return slices.ContainsFunc(found, func(o errors.Error) bool {
 		return o != e && slices.Equal(o.Path(), e.Path())
 	})
+}
+
+// embedded is the place in a file that @embed reads and that is wrong; false
+// for an error of another kind. Such files are named as the attribute does,
+// from the folder of the file that holds it.
+func (p *places) embedded(e errors.Error) (Position, bool) {
+	outer := e.Position()
+	for err := errors.Unwrap(e); err != nil; err = errors.Unwrap(err) {
+		inner, ok := err.(errors.Error)
+		if !ok || !outer.IsValid() || !inner.Position().IsValid() || strings.HasSuffix(inner.Position().Filename(), ".cue") {
+			continue
+		}
+		name := path.Join(path.Dir(outer.Filename()), inner.Position().Filename())
+		if _, read := p.tree.read[name]; read {
+			at := inner.Position().Position()
+			return Position{File: p.tree.display(name), Line: at.Line, Column: at.Column}, true
+		}
+	}
+	return Position{}, false
 }
 
 // userPositions are an error's places in files of the user.

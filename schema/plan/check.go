@@ -218,7 +218,7 @@ func (c *checker) incus(j *Job) {
 
 func (c *checker) payloads(j *Job) {
 	dirs, roles := map[string]bool{}, map[string]bool{}
-	for _, s := range j.StagedPayloads {
+	for i, s := range j.StagedPayloads {
 		bad := func(format string, args ...any) {
 			c.fail("job", j.ID, "payload %q: %s", s.Role, fmt.Sprintf(format, args...))
 		}
@@ -237,8 +237,15 @@ func (c *checker) payloads(j *Job) {
 		if !prefixPattern.MatchString(s.DevicePrefix) {
 			bad("device_prefix is %q: want letters, digits and dashes", s.DevicePrefix)
 		}
-		if !cleanAbsolute(s.GuestMountPath) || s.GuestMountPath == "/" {
-			bad("guest_mount_path is %q: want an absolute, clean path that is not /", s.GuestMountPath)
+		if !cleanAbsolute(s.GuestMountPath) {
+			bad("guest_mount_path is %q: want an absolute, clean path", s.GuestMountPath)
+		} else if why := GuestPathProblem(s.GuestMountPath); why != "" {
+			bad("guest_mount_path %s %s", s.GuestMountPath, why)
+		}
+		for _, o := range j.StagedPayloads[:i] {
+			if within(s.GuestMountPath, o.GuestMountPath) || within(o.GuestMountPath, s.GuestMountPath) {
+				bad("it is mounted in payload %q, or that in it: %s and %s", o.Role, s.GuestMountPath, o.GuestMountPath)
+			}
 		}
 	}
 }

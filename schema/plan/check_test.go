@@ -107,7 +107,11 @@ func TestCheck(t *testing.T) {
 		{"installable elsewhere", func(p *Plan) { p.Jobs[0].StagedPayloads[0].Installable = "path:/etc#x" }, "want path:snapshot#<output name>"},
 		{"output that is an option", func(p *Plan) { p.Jobs[0].StagedPayloads[0].OutputName = "--x" }, "want path:snapshot#<output name>"},
 		{"device prefix", func(p *Plan) { p.Jobs[0].StagedPayloads[0].DevicePrefix = "a.b" }, "device_prefix"},
-		{"guest path", func(p *Plan) { p.Jobs[0].StagedPayloads[0].GuestMountPath = "/" }, "guest_mount_path"},
+		{"guest path", func(p *Plan) { p.Jobs[0].StagedPayloads[0].GuestMountPath = "/a/../b" }, "want an absolute, clean path"},
+		{"guest path is the root", func(p *Plan) { p.Jobs[0].StagedPayloads[0].GuestMountPath = "/" }, "guest_mount_path / meets /workspace/snapshot"},
+		{"guest path of the guest", func(p *Plan) { p.Jobs[0].StagedPayloads[0].GuestMountPath = "/usr/bin" }, "lies in /usr, which is the guest's system"},
+		{"guest path twice", func(p *Plan) { p.Jobs[0].StagedPayloads[1].GuestMountPath = "/staged/deps" }, `it is mounted in payload "deps"`},
+		{"guest path in another", func(p *Plan) { p.Jobs[0].StagedPayloads[1].GuestMountPath = "/staged/deps/x" }, `it is mounted in payload "deps"`},
 
 		{"node id", func(p *Plan) { p.Nodes[0].ID = "-x" }, "its id is not made of"},
 		{"node twice", func(p *Plan) { p.Nodes[1].ID = p.Nodes[0].ID }, "listed twice"},
@@ -148,6 +152,26 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%T holds no *Problem", err)
 			}
 		})
+	}
+}
+
+// TestGuestPathProblem names places of a guest where nothing can be mounted, and
+// some like them where something can.
+func TestGuestPathProblem(t *testing.T) {
+	for _, bad := range []string{
+		"/", "/opt", "/opt/pikaci", "/opt/pikaci/x", "/run", "/run/x", "/run/pikaci", "/var", "/var/lib", "/var/lib/pikaci", "/var/lib/pikaci/home",
+		"/var/run/x", "/workspace", "/workspace/snapshot", "/workspace/snapshot/x", "/proc", "/proc/1", "/sys", "/dev", "/dev/shm", "/nix", "/nix/store",
+		"/usr", "/usr/bin", "/usr/local", "/usr/lib/x", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/etc/ssl", "/boot", "/tmp", "/var/tmp",
+	} {
+		if GuestPathProblem(bad) == "" {
+			t.Errorf("%s: something can be mounted", bad)
+		}
+	}
+	for _, good := range []string{"/staged", "/staged/deps", "/opt/tools", "/opt/pikaci2", "/workspace/deps", "/usr/local/tools", "/tmp/x", "/home/x",
+		"/srv", "/mnt/x", "/libs", "/etcetera", "/var/lib/x", "/x y"} {
+		if why := GuestPathProblem(good); why != "" {
+			t.Errorf("%s %s", good, why)
+		}
 	}
 }
 
