@@ -54,6 +54,8 @@ func commands() []command {
 		initCommand(),
 		compileCommand(),
 		execCommand(),
+		runsCommand(),
+		statusCommand(),
 		diffCommand(),
 		graphCommand(),
 		explainCommand(),
