@@ -56,6 +56,7 @@ func commands() []command {
 		execCommand(),
 		runsCommand(),
 		statusCommand(),
+		logsCommand(),
 		diffCommand(),
 		graphCommand(),
 		explainCommand(),
