@@ -57,6 +57,8 @@ func commands() []command {
 		runsCommand(),
 		statusCommand(),
 		logsCommand(),
+		artifactsCommand(),
+		payloadsCommand(),
 		diffCommand(),
 		graphCommand(),
 		explainCommand(),

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -81,12 +80,10 @@ func runRuns(s *session, f *runsFlags, args []string) error {
 		}
 	}
 	if f.json {
-		e := json.NewEncoder(s.stdout)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		return e.Encode(struct {
+		_, err := s.stdout.Write(document(struct {
 			Runs []history.Summary `json:"runs"`
-		}{found})
+		}{found}))
+		return err
 	}
 	if len(found) == 0 {
 		s.note("pikaci: %s", none(runs))

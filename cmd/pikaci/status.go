@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -54,10 +53,7 @@ func runStatus(s *session, dir *record.Dir, asJSON bool) error {
 	}
 	past.Run.RunDir = dir.Path // where it is now
 	if asJSON {
-		e := json.NewEncoder(s.stdout)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		if err := e.Encode(past.Run); err != nil {
+		if _, err := s.stdout.Write(document(past.Run)); err != nil {
 			return err
 		}
 		return damaged

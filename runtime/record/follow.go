@@ -97,6 +97,27 @@ func (d *Dir) ReadLogs(job string, streams []event.Stream) *LogReader {
 	return r
 }
 
+// SkipAllBut begins at the last n bytes of each log as it is now. It is called
+// before Next.
+func (r *LogReader) SkipAllBut(n int64) error {
+	for s := range r.wants {
+		f, err := r.open(r.files[s], string(s)+".log")
+		if err != nil {
+			return err
+		}
+		if f == nil {
+			continue
+		}
+		r.files[s] = f
+		info, err := f.Stat()
+		if err != nil {
+			return err
+		}
+		r.at[s] = max(0, info.Size()-n)
+	}
+	return nil
+}
+
 // Next gives what was written since the last call: chunks, cut anywhere, and
 // when each was written, to a tenth of a second; the zero time where that is
 // not known. A chunk is only valid until each returns.

@@ -2,8 +2,10 @@ package report
 
 import (
 	"io"
+	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/record"
 )
 
 // Logs writes recorded logs line by line, as [Human] shows them while they are
@@ -46,4 +48,32 @@ func (l *Logs) Output(job string, s event.Stream, p []byte) error { return l.lin
 // Flush shows the lines of a job that have no end.
 func (l *Logs) Flush(job string) error {
 	return l.lines.flush(func(k log) bool { return k.job == job })
+}
+
+// lastBytes is how much of a log's end is looked at for its last lines.
+const lastBytes = 64 << 10
+
+// LastLines are the last lines of those logs of a job together, harmless: at
+// most n, of as many as a bounded part of each log's end holds.
+func LastLines(d *record.Dir, job string, streams []event.Stream, n int) ([]string, error) {
+	var last []string
+	all := lines{open: map[log][]byte{}, each: func(_ string, _ event.Stream, line string) error {
+		if last = append(last, line); len(last) > 2*n {
+			last = append(last[:0], last[len(last)-n:]...)
+		}
+		return nil
+	}}
+	r := d.ReadLogs(job, streams)
+	defer r.Close()
+	if err := r.SkipAllBut(lastBytes); err != nil {
+		return nil, err
+	}
+	err := r.Next(func(s event.Stream, _ time.Time, chunk []byte) error { return all.write(job, s, chunk) })
+	if err != nil {
+		return nil, err
+	}
+	if err := all.flush(everyLog); err != nil {
+		return nil, err
+	}
+	return last[max(0, len(last)-n):], nil
 }
