@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -22,17 +23,22 @@ func statusCommand() command {
 			"pikaci status latest",
 			"pikaci status fixture          # the newest run of that lane",
 			"pikaci status 01m8 --json      # the same fields as run.json",
+			"pikaci status 01m8 --as junit  # also of a run that was killed",
 		},
 		flags: func(set *pflag.FlagSet) runner {
 			var r records
 			asJSON := set.Bool("json", false, "print the record as JSON")
+			as := set.String("as", "", "`junit|trace|markdown` print it as junit.xml, trace.json or a step summary")
 			r.register(set)
 			return func(_ context.Context, s *session, args []string) error {
 				dir, err := r.theRun(s, "status", args)
 				if err != nil {
 					return err
 				}
-				return runStatus(s, dir, *asJSON)
+				if err := errors.Join(noneEmpty(set), exclude(set, "json", "as")); err != nil {
+					return err
+				}
+				return runStatus(s, dir, *asJSON, *as)
 			}
 		},
 	}
@@ -46,7 +52,15 @@ func (r *records) theRun(s *session, command string, args []string) (*record.Dir
 	return r.find(s, args[0])
 }
 
-func runStatus(s *session, dir *record.Dir, asJSON bool) error {
+// reportNames are the reports by what --as calls them.
+var reportNames = map[string]string{"junit": "junit.xml", "trace": "trace.json", "markdown": "summary.md"}
+
+func runStatus(s *session, dir *record.Dir, asJSON bool, as string) error {
+	if as != "" {
+		if err := oneOf("--as", as, []string{"junit", "trace", "markdown"}); err != nil {
+			return err
+		}
+	}
 	past, damaged := dir.Read()
 	if past.Run.ID == "" {
 		return damaged
@@ -59,6 +73,13 @@ func runStatus(s *session, dir *record.Dir, asJSON bool) error {
 		return damaged
 	}
 	p, _ := dir.Plan() // without it no lane is known of a job that has not ended
+	if as != "" {
+		b, err := reportAs(reportNames[as], dir, past, p)
+		if err == nil {
+			_, err = s.stdout.Write(b)
+		}
+		return errors.Join(err, damaged)
+	}
 	if err := report.Status(s.stdout, past, p, time.Now()); err != nil {
 		return err
 	}

@@ -134,7 +134,11 @@ func WritePayloads(w io.Writer, list []Payload) error {
 			fmt.Fprintf(&b, "  output   %s\n", oneLine(p.StorePath))
 		}
 		for _, m := range p.Mounts {
-			fmt.Fprintf(&b, "  mounted  %s: %s", oneLine(m.Job), oneLine(m.GuestPath))
+			verb := "mounted"
+			if p.StorePath == "" {
+				verb = "for"
+			}
+			fmt.Fprintf(&b, "  %-8s %s: %s", verb, oneLine(m.Job), oneLine(m.GuestPath))
 			if part := strings.TrimPrefix(m.Source, p.StorePath); part != "" {
 				fmt.Fprintf(&b, " (its %s)", oneLine(strings.TrimPrefix(part, "/")))
 			}
