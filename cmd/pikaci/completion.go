@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/sledtools/pikaci/compiler"
+	"github.com/sledtools/pikaci/runtime/history"
 )
 
 func completionCommand() command {
@@ -243,6 +245,22 @@ func (l *lookup) jobNames() []candidate {
 	return out
 }
 
+// runNames are the newest runs of the usual place.
+func (l *lookup) runNames() []candidate {
+	out := []candidate{{history.Latest, "the newest run"}}
+	runs, err := (&records{}).open(&session{env: os.Environ()})
+	if err != nil {
+		return out
+	}
+	for run := range runs.All() {
+		if len(out) > defaultRuns {
+			break
+		}
+		out = append(out, candidate{run.ID, dash(verdictOf(&run, ""))})
+	}
+	return out
+}
+
 // values are what a flag takes, by the name of its value.
 func (l *lookup) values(f *pflag.Flag) []candidate {
 	value, _ := flagUsage(f)
@@ -269,8 +287,12 @@ func (l *lookup) arguments(c *command, number int) []candidate {
 		return words(first)
 	case first == "[COMMAND]" && number == 0:
 		return commandNames()
-	case first == "PATH" && number == 0:
-		return slices.Concat(l.laneNames(), l.jobNames())
+	case first == "PATH|RUN" && number == 0:
+		return slices.Concat(l.laneNames(), l.jobNames(), l.runNames())
+	case first == "RUN" && number == 0:
+		return slices.Concat(l.runNames(), l.laneNames())
+	case strings.Contains(c.args, "JOB") && number == 1:
+		return l.jobNames()
 	}
 	if strings.Contains(c.args, "LANE") {
 		out = append(out, l.laneNames()...)

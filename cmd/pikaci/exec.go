@@ -210,19 +210,10 @@ func (x *execution) take() error {
 
 // settle works out where records go and how much runs at one time.
 func (x *execution) settle() error {
-	root := x.flags.stateRoot
-	if root == "" {
-		root, _ = x.fromEnv("PIKACI_STATE_ROOT")
-	}
-	if root == "" {
-		root = x.runner.StateRoot
-	}
-	if root == "" {
-		root = filepath.Join(x.source, ".pikaci")
-	}
 	var err error
-	if x.stateRoot, err = filepath.Abs(root); err != nil {
-		return usage("", "--state-root: %v", err)
+	fromRunner := func() (string, error) { return x.runner.StateRoot, nil }
+	if x.stateRoot, err = stateRoot(x.flags.stateRoot, x.fromEnv, fromRunner, x.source); err != nil {
+		return err
 	}
 	c := x.runner.Ceilings
 	x.parallel = x.flags.parallel

@@ -91,9 +91,19 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	defer stop()
 	summary, err := runtime.Run(ctx, x.config(e, dir, journal, pump, abandon))
 	r, outputs := journal.Records()
+	var reportsErr error
+	var reports sync.WaitGroup
+	// The reports are made while the records are synced.
+	reports.Go(func() {
+		reportsErr = writeReports(dir, record.Past{Run: r, Outputs: outputs, Last: time.Now()}, x.plan, x.fromEnv)
+	})
 	err = errors.Join(err, journal.Close(), writeRecords(dir, r, outputs))
 	x.noteDurations(r)
+	reports.Wait()
 	x.show(s, pump, r)
+	if reportsErr != nil && !errors.Is(err, syscall.ENOSPC) {
+		s.note("pikaci: %v", reportsErr)
+	}
 	err = diskFull(err)
 	if err != nil && summary.ExitCode == runtime.ExitPassed {
 		return err

@@ -20,24 +20,37 @@ const maxPartValue = 60
 func explainCommand() command {
 	return command{
 		name:    "explain",
-		args:    "PATH [flags]",
-		summary: "say where a value of a lane or node comes from",
+		args:    "PATH|RUN JOB [flags]",
+		summary: "say where a value of a lane comes from, or why a job ended as it did",
 		about: `explain prints the value of a field and every place that had a say in it: where
 a lane sets it, the template that it comes from, what an expression uses, the
 schema, or the default. PATH is the path of a field, a shorter one that begins
 with the id of a lane or job, a node's id, or the name of an output. A lane, a
-job or a node is told field by field.`,
+job or a node is told field by field.
+
+Of two names, the first is a run and the second a job of it: explain says why
+its lane was chosen, what it waited for and how long, how it ended, and what it
+printed last. ` + aboutRun,
 		examples: []string{
 			"pikaci explain lanes.fixture.jobs.pikahut-clippy.timeout_secs",
 			"pikaci explain pikahut-clippy.timeout_secs     # the same, shorter",
 			"pikaci explain fixture.concurrency_group       # of a lane",
 			"pikaci explain prepare-pikahut-clippy-runner   # a node",
 			"pikaci explain ci.x86_64-linux.workspaceDeps   # a payload",
+			"pikaci explain latest pikahut-clippy           # a job of a run",
 		},
 		flags: func(set *pflag.FlagSet) runner {
 			lanes := set.String("lanes", "lanes", "`DIR` folder of the lane files (default ./lanes)")
 			asJSON := set.Bool("json", false, "print it as JSON")
+			var r records
+			r.register(set)
 			return func(ctx context.Context, s *session, args []string) error {
+				if len(args) == 2 {
+					return explainJob(s, set, &r, *asJSON, args)
+				}
+				if set.Changed("state-root") {
+					return usage("pikaci explain latest JOB", "--state-root is for a job of a run: name both")
+				}
 				return runExplain(ctx, s, *lanes, *asJSON, args)
 			}
 		},
@@ -50,8 +63,8 @@ func runExplain(ctx context.Context, s *session, lanes string, asJSON bool, args
 		return usage("", "--lanes is empty")
 	case len(args) == 0 || args[0] == "":
 		return usage("name a field, a lane, a job, a node or an output: pikaci explain fixture.title", "explain of what is not said")
-	case len(args) > 1:
-		return usage("", "explain takes one path, and %q is given too", args[1])
+	case len(args) > 2:
+		return usage("", "explain takes a path, or a run and a job, and %q is given too", args[2])
 	}
 	x, err := awaited(ctx, func() (*compiler.Explanation, error) { return compiler.Explain(lanes, args[0]) })
 	if err != nil {

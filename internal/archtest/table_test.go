@@ -47,7 +47,7 @@ var rules = []rule{
 		pkg: "cmd/pikaci",
 		ours: []string{
 			"cmd/pikaci/internal/...", "compiler", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
-			"runtime", "runtime/artifact", "runtime/event", "runtime/host", "runtime/incus", "runtime/nix",
+			"runtime", "runtime/artifact", "runtime/event", "runtime/history", "runtime/host", "runtime/incus", "runtime/nix",
 			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/snapshot",
 		},
 		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
@@ -127,6 +127,7 @@ var rules = []rule{
 		third: []string{"github.com/oklog/ulid"},
 		not:   offline,
 	},
+	{pkg: "runtime/history", ours: []string{"runtime/event", "runtime/record"}, not: offline},
 	{
 		pkg:  "runtime/report",
 		ours: []string{"runtime/event", "runtime/record", "schema/plan"},

@@ -14,6 +14,7 @@ import (
 // JobLogs are the three open log files of one job.
 type JobLogs struct {
 	Host, Stdout, Stderr *Log
+	times                *times
 }
 
 // OpenLogs makes the job's folder and opens its logs. watch is told of every
@@ -23,18 +24,26 @@ func (d *Dir) OpenLogs(job string, secrets []string, limit int64, watch func(eve
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	open := func(s event.Stream) (*Log, error) {
-		return openLog(filepath.Join(dir, string(s)+".log"), secrets, limit, func(p []byte) { watch(s, p) })
+	marks, err := os.OpenFile(filepath.Join(dir, timesFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
 	}
-	var logs JobLogs
+	logs := JobLogs{times: newTimes(marks)}
+	open := func(s event.Stream) (*Log, error) {
+		l, err := openLog(filepath.Join(dir, string(s)+".log"), secrets, limit, func(p []byte) { watch(s, p) })
+		if err == nil {
+			l.mark = func(offset int64) { logs.times.mark(s, offset) }
+		}
+		return l, err
+	}
 	var errs [3]error
 	logs.Host, errs[0] = open(event.Host)
 	logs.Stdout, errs[1] = open(event.Stdout)
 	logs.Stderr, errs[2] = open(event.Stderr)
-	err := errors.Join(errs[:]...)
-	if err == nil {
+	if err = errors.Join(errs[:]...); err == nil {
 		return &logs, nil
 	}
+	logs.times.close()
 	for _, l := range []*Log{logs.Host, logs.Stdout, logs.Stderr} {
 		if l != nil {
 			l.file.Close()
@@ -54,7 +63,12 @@ func openLog(name string, secrets []string, limit int64, watch func([]byte)) (*L
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{file: f, left: limit, watch: watch}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	l := &Log{file: f, size: info.Size(), left: limit, watch: watch, mark: func(int64) {}}
 	l.mask = newMask(secrets, l.keep)
 	return l, nil
 }
@@ -62,6 +76,7 @@ func openLog(name string, secrets []string, limit int64, watch func([]byte)) (*L
 // Close closes the three files. It returns the first error of writing each,
 // and tells of logs that were cut off.
 func (l *JobLogs) Close(truncated func(event.Stream, int64)) error {
+	defer l.times.close()
 	var errs []error
 	for _, log := range []struct {
 		stream event.Stream
@@ -83,12 +98,15 @@ func (l *JobLogs) Close(truncated func(event.Stream, int64)) error {
 type Log struct {
 	mu      sync.Mutex
 	file    *os.File
+	size    int64
 	mask    *mask
 	left    int64
 	dropped int64
 	err     error
 	closed  bool
 	watch   func([]byte)
+	// mark is told where each chunk begins.
+	mark func(offset int64)
 	// unshown keeps the present chunk from those who watch.
 	unshown bool
 }
@@ -131,7 +149,10 @@ func (l *Log) keep(p []byte) {
 	}
 	l.left -= int64(len(p))
 	if l.err == nil {
-		_, l.err = l.file.Write(p)
+		l.mark(l.size)
+		var n int
+		n, l.err = l.file.Write(p)
+		l.size += int64(n)
 	}
 	if !l.unshown {
 		l.watch(p)

@@ -149,6 +149,9 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// Seconds is a duration in milliseconds as all reports show it.
+func Seconds(ms int64) string { return seconds(ms) }
+
 func seconds(ms int64) string {
 	d := time.Duration(ms) * time.Millisecond
 	if d < 10*time.Second {

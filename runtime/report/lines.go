@@ -26,6 +26,8 @@ func (l log) compare(other log) int {
 type lines struct {
 	open map[log][]byte
 	each func(job string, s event.Stream, line string) error
+	// colour keeps the colours of lines.
+	colour bool
 }
 
 // maxLine is the longest line that is shown in one piece, in bytes.
@@ -44,13 +46,20 @@ func (l *lines) write(job string, s event.Stream, p []byte) error {
 			l.open[key] = append(l.open[key], line...)
 			return nil
 		}
-		if err := l.each(job, s, clean(append(l.open[key], line...))); err != nil {
+		if err := l.each(job, s, l.clean(append(l.open[key], line...))); err != nil {
 			return err
 		}
 		delete(l.open, key)
 		p = rest
 	}
 	return nil
+}
+
+func (l *lines) clean(line []byte) string {
+	if l.colour {
+		return cleanBut(line, sgr)
+	}
+	return clean(line)
 }
 
 // runeStart is at, or the place a little before where a character begins that
@@ -71,7 +80,7 @@ func (l *lines) flush(which func(log) bool) error {
 			continue
 		}
 		if len(l.open[key]) > 0 {
-			if err := l.each(key.job, key.stream, clean(l.open[key])); err != nil {
+			if err := l.each(key.job, key.stream, l.clean(l.open[key])); err != nil {
 				return err
 			}
 		}
@@ -108,7 +117,14 @@ func oneLine(s string) string {
 // clean makes a guest's line safe for a terminal: no control characters but
 // tab, hence no escape sequences, none that turn the direction of what stands
 // around them, and valid UTF-8.
-func clean(line []byte) string {
+func clean(line []byte) string { return cleanBut(line, func([]byte) string { return "" }) }
+
+// reset sets back all colours.
+const reset = "\x1b[m"
+
+// cleanBut is clean, with what keep gives in place of each escape sequence.
+// Colours are set back at the line's end.
+func cleanBut(line []byte, keep func(escape []byte) string) string {
 	if !slices.ContainsFunc(line, func(c byte) bool { return c < ' ' || c > '~' }) {
 		return string(line) // as most are
 	}
@@ -116,8 +132,15 @@ func clean(line []byte) string {
 		line = line[i+1:] // a progress bar that draws over itself
 	}
 	var b strings.Builder
+	end := ""
 	for len(line) > 0 {
 		if n := escape(line); n > 0 {
+			if kept := keep(line[:n]); kept != "" {
+				b.WriteString(kept)
+				if end = reset; kept == reset || kept == "\x1b[0m" {
+					end = ""
+				}
+			}
 			line = line[n:]
 			continue
 		}
@@ -127,6 +150,7 @@ func clean(line []byte) string {
 			b.WriteRune(r)
 		}
 	}
+	b.WriteString(end)
 	return b.String()
 }
 

@@ -20,6 +20,14 @@ func Table(w io.Writer, r record.Run) error {
 	if r.PrepareOnly {
 		r.Jobs = nil // none has a verdict
 	}
+	if err := table(w, r); err != nil {
+		return err
+	}
+	return ending(w, r)
+}
+
+// table writes a line for each job.
+func table(w io.Writer, r record.Run) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	shown := usedColumns(r)
 	if len(r.Jobs) > 0 {
@@ -36,10 +44,7 @@ func Table(w io.Writer, r record.Run) error {
 		}
 		fmt.Fprintln(t, strings.Join(append(row, orDash(why(j.Outcome))), "\t"))
 	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	return ending(w, r)
+	return t.Flush()
 }
 
 // ending says builds, lanes, verdict and record.

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sledtools/pikaci/runtime/history"
+	"github.com/sledtools/pikaci/runtime/record"
+)
+
+// aboutRun says in each help what RUN may be.
+const aboutRun = "RUN is latest, a run's id or the beginning of one, or a lane: its newest run."
+
+// records finds the records of runs, where exec puts them.
+type records struct{ stateRoot string }
+
+func (r *records) register(set *pflag.FlagSet) {
+	set.StringVar(&r.stateRoot, "state-root", "", "`DIR` where run records are (default PIKACI_STATE_ROOT, else .pikaci)")
+}
+
+// open lists the runs.
+func (r *records) open(s *session) (*history.Runs, error) {
+	root, err := stateRoot(r.stateRoot, s.lookupEnv, func() (string, error) {
+		f, err := readRunner("")
+		if err != nil {
+			return "", err
+		}
+		return f.StateRoot, nil
+	}, ".")
+	if err != nil {
+		return nil, err
+	}
+	return history.Open(root)
+}
+
+// find is the run that a name stands for.
+func (r *records) find(s *session, name string) (*record.Dir, error) {
+	if name == "" {
+		return nil, usage("latest is the newest run", "RUN is empty")
+	}
+	runs, err := r.open(s)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := runs.Find(name)
+	if e := new(history.FindError); errors.As(err, &e) {
+		return nil, usage(didYouMean(nearest(name, e.Names), e.Hint()), "%s", e.Message)
+	}
+	return dir, err
+}
+
+// stateRoot is where run records go, absolute: the first of the flag, the
+// environment, the runner file, and .pikaci in the source that is named.
+func stateRoot(flag string, fromEnv func(string) (string, bool), fromRunner func() (string, error), source string) (string, error) {
+	root := flag
+	if root == "" {
+		root, _ = fromEnv("PIKACI_STATE_ROOT")
+	}
+	if root == "" {
+		var err error
+		if root, err = fromRunner(); err != nil {
+			return "", err
+		}
+	}
+	if root == "" {
+		root = filepath.Join(source, ".pikaci")
+	}
+	abs, err := filepath.Abs(root)
+	if err != nil {
+		return "", usage("", "--state-root: %v", err)
+	}
+	return abs, nil
+}
+
+// moment is the time that a flag names: a date, a time, or how long ago. The
+// day is UTC's, as all times in records are.
+func moment(flag, value string, now time.Time) (time.Time, error) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.Parse(layout, value); err == nil {
+			return t, nil
+		}
+	}
+	if days, ok := strings.CutSuffix(value, "d"); ok {
+		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n < 36500 {
+			return now.Add(-time.Duration(n * 24 * float64(time.Hour))), nil
+		}
+	}
+	if d, err := time.ParseDuration(value); err == nil && d >= 0 {
+		return now.Add(-d), nil
+	}
+	return time.Time{}, usage("how long ago, like 90m, 24h or 7d, or a time, like 2026-01-31 or 2026-01-31T12:00:00Z",
+		"%s can't be %q", flag, value)
+}

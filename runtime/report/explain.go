@@ -1,0 +1,172 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// Explanation says why a job of a run ended, or stands, as it does.
+type Explanation struct {
+	Run  string `json:"run"`
+	Job  string `json:"job"`
+	Lane string `json:"lane"`
+	// Chosen is why its lane was.
+	Chosen string `json:"chosen"`
+	event.Outcome
+	// Now is what it does, if it has not ended.
+	Now string `json:"now,omitempty"`
+	// Retried are its earlier attempts.
+	Retried []event.Outcome `json:"retried"`
+	// Needs are the jobs and payloads that it waited for.
+	Needs []Need `json:"needs"`
+	// Waited are the steps that led to its end, first to last.
+	Waited    []Step               `json:"waited"`
+	Artifacts int                  `json:"artifacts"`
+	Refused   int                  `json:"refused"`
+	Truncated []event.LogTruncated `json:"truncated"`
+}
+
+// Need is something that a job needs, and how it ended.
+type Need struct {
+	Job  string `json:"job,omitempty"`
+	Node string `json:"node,omitempty"`
+	event.Outcome
+	DurationMS int64 `json:"duration_ms"`
+}
+
+// Explain explains a job that the run took; false where plan or run lack it.
+func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explanation, bool) {
+	r := past.Run
+	i := slices.IndexFunc(r.Jobs, func(j record.JobRecord) bool { return j.ID == job })
+	k := slices.IndexFunc(p.Jobs, func(j plan.Job) bool { return j.ID == job })
+	if i < 0 || k < 0 {
+		return Explanation{}, false
+	}
+	j, planned := &r.Jobs[i], &p.Jobs[k]
+	x := Explanation{Run: r.ID, Job: job, Lane: planned.Lane, Outcome: j.Outcome,
+		Retried: []event.Outcome{}, Needs: needs(r, planned), Waited: Path(r, p, plan.ExecuteID(job), now), Truncated: j.Truncated}
+	if j.Verdict == "" {
+		state, what := underWay(r, j, now)
+		x.Now = string(state) + colon(what)
+	}
+	for _, l := range p.Lanes {
+		if l.ID == x.Lane {
+			x.Chosen = l.Reason
+		}
+	}
+	for _, n := range r.Nodes {
+		if n.ID == plan.ExecuteID(job) {
+			x.Retried = append(x.Retried, n.Retried...)
+		}
+	}
+	for _, a := range j.Artifacts {
+		if a.Refused != "" {
+			x.Refused++
+		} else {
+			x.Artifacts++
+		}
+	}
+	return x, true
+}
+
+func needs(r record.Run, j *plan.Job) []Need {
+	list := []Need{}
+	for _, id := range j.Needs {
+		n := Need{Job: id}
+		for _, other := range r.Jobs {
+			if other.ID == id {
+				n.Outcome, n.DurationMS = other.Outcome, other.DurationMS
+			}
+		}
+		list = append(list, n)
+	}
+	for _, s := range j.StagedPayloads {
+		n := Need{Node: s.PrepareNodeID}
+		for _, node := range r.Nodes {
+			if node.ID == n.Node {
+				n.Outcome = node.Outcome
+				for _, ph := range node.Phases {
+					n.DurationMS += ph.DurationMS
+				}
+			}
+		}
+		list = append(list, n)
+	}
+	return list
+}
+
+// WriteExplanation writes it for a person. last are the last lines of what the
+// job printed, which may say more than all else.
+func WriteExplanation(w io.Writer, x Explanation, last []string) error {
+	var b strings.Builder
+	verdict := string(x.Verdict)
+	if verdict == "" {
+		verdict = x.Now
+	}
+	fmt.Fprintf(&b, "job %s of lane %s: %s%s\n", x.Job, x.Lane, verdict, colon(why(x.Outcome)))
+	for i, o := range x.Retried {
+		fmt.Fprintf(&b, "  attempt %d: %s%s\n", i+1, o.Verdict, colon(why(o)))
+	}
+	if x.Chosen != "" {
+		fmt.Fprintf(&b, "chosen: %s\n", oneLine(x.Chosen))
+	}
+	for _, n := range x.Needs {
+		what := n.Node
+		if n.Job != "" {
+			what = "job " + n.Job
+		}
+		if n.Verdict == "" {
+			fmt.Fprintf(&b, "needs: %s, which has not ended\n", what)
+			continue
+		}
+		fmt.Fprintf(&b, "needs: %s: %s in %s%s\n", what, n.Verdict, seconds(n.DurationMS), colon(why(n.Outcome)))
+	}
+	if x.Artifacts+x.Refused > 0 {
+		fmt.Fprintf(&b, "artifacts: %d, refused: %d\n", x.Artifacts, x.Refused)
+	}
+	for _, t := range x.Truncated {
+		fmt.Fprintf(&b, "cut off: %s: %s over the runner's ceiling\n", t.Stream, size(t.Bytes))
+	}
+	if len(x.Waited) > 0 {
+		b.WriteString("what its end had to wait for:\n")
+		writeSteps(&b, x.Waited)
+	}
+	if len(last) > 0 {
+		b.WriteString("its last lines:\n")
+		for _, line := range last {
+			fmt.Fprintf(&b, "  %s\n", line)
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeSteps writes a table: when after the first each step began, how long it
+// took, and what it was.
+func writeSteps(b *strings.Builder, steps []Step) {
+	begun := steps[0].StartedAt
+	for _, s := range steps {
+		what := s.What
+		if s.Node != "" {
+			what = s.Node
+		}
+		if s.What == waitForSlot {
+			what += " waits for a slot"
+		}
+		var phases []string
+		for _, ph := range s.Phases {
+			phases = append(phases, fmt.Sprintf("%s %s", ph.Phase, seconds(ph.DurationMS)))
+		}
+		if len(phases) > 0 {
+			what += " (" + strings.Join(phases, ", ") + ")"
+		}
+		fmt.Fprintf(b, "  at %-7s for %-7s %s\n", seconds(s.StartedAt.Sub(begun).Milliseconds()), seconds(s.DurationMS), oneLine(what))
+	}
+}

@@ -1,0 +1,110 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// What a job without a verdict does, in the verdict's place.
+const (
+	running event.Verdict = "running"
+	waiting event.Verdict = "waiting"
+)
+
+// Status writes what is known of a run: the end table of one that ended; of
+// one that goes on or was killed, what was under way at its last event. The
+// plan may be nil: it only knows the lanes of jobs that have not ended.
+func Status(w io.Writer, past record.Past, p *plan.Plan, now time.Time) error {
+	r := past.Run
+	if r.FinishedAt != nil {
+		return Table(w, r)
+	}
+	lanes := make(map[string]string)
+	if p != nil {
+		for _, j := range p.Jobs {
+			lanes[j.ID] = j.Lane
+		}
+	}
+	if r.PrepareOnly {
+		r.Jobs = nil // none will have a verdict
+	}
+	for i := range r.Jobs {
+		if j := &r.Jobs[i]; j.Verdict == "" {
+			j.Lane = lanes[j.ID]
+			j.Verdict, j.Reason = underWay(r, j, now)
+		}
+	}
+	if err := table(w, r); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, unfinished(past, now))
+	return err
+}
+
+// underWay is what a job without a verdict does.
+func underWay(r record.Run, j *record.JobRecord, now time.Time) (event.Verdict, string) {
+	if open := openPhase(j.Phases); open != nil {
+		return running, fmt.Sprintf("%s for %s", open.Phase, since(open.StartedAt, now))
+	}
+	for _, id := range []string{plan.ExecuteID(j.ID), plan.PrepareRunnerID(j.ID)} {
+		for _, n := range r.Nodes {
+			if n.ID == id && n.StartedAt != nil && n.EndedAt == nil {
+				return running, fmt.Sprintf("%s for %s", id, since(*n.StartedAt, now))
+			}
+		}
+	}
+	if len(j.Phases) > 0 {
+		return waiting, "its instance is ready"
+	}
+	return waiting, ""
+}
+
+// openPhase is the last phase that has not ended.
+func openPhase(phases []record.PhaseRecord) *record.PhaseRecord {
+	for i := range slices.Backward(phases) {
+		if phases[i].EndedAt == nil {
+			return &phases[i]
+		}
+	}
+	return nil
+}
+
+// unfinished says what a run without an end was doing, and that it has none.
+func unfinished(past record.Past, now time.Time) string {
+	var b strings.Builder
+	r := past.Run
+	if len(r.Jobs) > 0 {
+		b.WriteString("\n")
+	}
+	if open := openPhase(r.Phases); open != nil {
+		fmt.Fprintf(&b, "under way: %s for %s%s\n", open.Phase, since(open.StartedAt, now), colon(oneLine(open.Detail)))
+	}
+	for _, n := range r.Nodes {
+		if open := openPhase(n.Phases); open != nil {
+			fmt.Fprintf(&b, "under way: %s of %s for %s\n", open.Phase, oneLine(n.ID), since(open.StartedAt, now))
+		}
+	}
+	for _, l := range r.Leases {
+		fmt.Fprintf(&b, "holds: %s of job %s\n", oneLine(l.Name), oneLine(l.Job))
+	}
+	for _, l := range r.Left {
+		fmt.Fprintf(&b, "left behind: %s; remove it with: %s\n", oneLine(l.Name), oneLine(l.Command))
+	}
+	stopping := ""
+	if r.Interrupted != "" {
+		stopping = ", " + oneLine(r.Interrupted)
+	}
+	fmt.Fprintf(&b, "run %s: unfinished%s: begun %s ago, last event %s ago\n", oneLine(r.ID), stopping,
+		since(r.StartedAt, now), since(past.Last, now))
+	fmt.Fprintf(&b, "record: %s\n", oneLine(r.RunDir))
+	return b.String()
+}
+
+func since(t, now time.Time) string { return seconds(max(0, now.Sub(t).Milliseconds())) }
