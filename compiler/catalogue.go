@@ -46,20 +46,32 @@ func Load(dir string) (*Catalogue, error) {
 
 // LoadWithin is Load with another budget of time and memory.
 func LoadWithin(dir string, b Budget) (*Catalogue, error) {
+	c, _, err := LoadLooking(dir, b)
+	return c, err
+}
+
+// LoadLooking is LoadWithin that also gives the names of all files and folders
+// that the answer hangs on, be it an error: those that were read, and those that
+// would have been if they were there.
+func LoadLooking(dir string, b Budget) (*Catalogue, []string, error) {
 	s, err := openSource(dir)
-	c, read := new(Catalogue), new(tree)
-	if err == nil {
+	c, read := new(Catalogue), nowhere()
+	if s != nil {
 		read = s.tree
+	}
+	if err == nil {
 		err = b.run(dir, func() error { return c.fill(s) }, s.pieceByPiece)
 	}
 	var found Diagnostics
 	switch {
 	case errors.As(err, &found):
-		return nil, read.quote(found)
+		// To quote a line is to read a file.
+		found = read.quote(found)
+		return nil, read.lookedAt(dir), found
 	case err != nil:
-		return nil, err
+		return nil, read.lookedAt(dir), err
 	}
-	return c, nil
+	return c, read.lookedAt(dir), nil
 }
 
 // fill evaluates the lane files and checks what they say.

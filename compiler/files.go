@@ -43,6 +43,9 @@ type tree struct {
 	// it, the loader reads from several goroutines.
 	mu   sync.Mutex
 	read map[string][]byte
+	// looked are the files and folders on disk that were asked for, whether
+	// they are there or not; mu guards it too.
+	looked map[string]bool
 	// loaded says that the package was loaded, and is being evaluated.
 	loaded bool
 }
@@ -56,7 +59,7 @@ func openTree(dir string) (t *tree, rel string, err error) {
 		return nil, "", err
 	}
 	cwd, _ := os.Getwd()
-	t = &tree{root: abs, cwd: cwd, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][]byte{}}
+	t = &tree{root: abs, cwd: cwd, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][]byte{}, looked: map[string]bool{}}
 	if root, ok := ModuleRoot(abs); ok {
 		t.root = root
 	} else {
@@ -64,6 +67,12 @@ func openTree(dir string) (t *tree, rel string, err error) {
 	}
 	rel, err = filepath.Rel(t.root, abs)
 	return t, filepath.ToSlash(rel), err
+}
+
+// nowhere is the tree of a folder that is none.
+func nowhere() *tree {
+	cwd, _ := os.Getwd()
+	return &tree{cwd: cwd}
 }
 
 // ModuleRoot is the root of the CUE module that an absolute folder lies in,
@@ -127,13 +136,22 @@ func (t *tree) sources() ([]plan.Source, error) {
 
 // display is a file of the tree as a user names it: relative to the working
 // directory where that is shorter.
-func (t *tree) display(name string) string {
-	abs := t.disk(name)
+func (t *tree) display(name string) string { return t.named(t.disk(name)) }
+
+// named is an absolute path as a user names it.
+func (t *tree) named(abs string) string {
 	rel, err := filepath.Rel(t.cwd, abs)
 	if err != nil || t.cwd == "" || len(rel) > len(abs) {
 		return abs
 	}
 	return rel
+}
+
+// look notes that the answer hangs on a file or folder on disk.
+func (t *tree) look(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.looked[name] = true
 }
 
 func (t *tree) disk(name string) string { return filepath.Join(t.root, filepath.FromSlash(name)) }
@@ -146,6 +164,7 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if b, ok := t.over[name]; ok {
 		return newFile(name, b), nil
 	}
+	t.look(name)
 	b, err := t.readDisk(name)
 	switch {
 	case errors.Is(err, syscall.EISDIR):
@@ -200,6 +219,7 @@ func (t *tree) Stat(name string) (fs.FileInfo, error) {
 	if t.overDir(name) {
 		return info{path.Base(name), 0, true}, nil
 	}
+	t.look(name)
 	return os.Stat(t.disk(name))
 }
 
@@ -207,6 +227,7 @@ func (t *tree) Stat(name string) (fs.FileInfo, error) {
 func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	var entries []fs.DirEntry
 	if !t.laid[name] {
+		t.look(name)
 		var err error
 		if entries, err = os.ReadDir(t.disk(name)); err != nil && !t.overDir(name) {
 			return nil, err

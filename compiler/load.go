@@ -32,14 +32,15 @@ type source struct {
 
 // openSource finds the folder and refuses a schema on disk that is not the
 // embedded one: the overlay would hide the difference here, and stock cue and
-// the editor would still see it.
+// the editor would still see it. It also gives, with an error, a folder that it
+// found.
 func openSource(dir string) (*source, error) {
 	s, files, err := findSource(dir)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
 	if found := s.foreignSchema(files); len(found) > 0 {
-		return nil, found
+		return s, found
 	}
 	s.tree.layOver(s.schemaDirs[0], files)
 	return s, nil
@@ -71,7 +72,7 @@ func findSource(dir string) (*source, map[string][]byte, error) {
 		return nil, nil, err
 	}
 	if s.module, err = readModule(s.tree); err != nil {
-		return nil, nil, s.tree.adviseSyntax(fromCUE(&places{tree: s.tree}, s.shown, errors.Errors(err)))
+		return s, nil, s.tree.adviseSyntax(fromCUE(&places{tree: s.tree}, s.shown, errors.Errors(err)))
 	}
 	s.schemaDirs = s.findSchemaDirs()
 	files, err := schemaFiles()
@@ -117,12 +118,14 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 		})
 	}
 	for i, dir := range s.schemaDirs {
+		s.tree.look(dir)
 		found, _ := filepath.Glob(filepath.Join(globQuote(s.tree.disk(dir)), "*.cue"))
 		var names []string
 		for _, f := range found {
 			names = append(names, filepath.Base(f))
 		}
 		for _, name := range names {
+			s.tree.look(path.Join(dir, name))
 			b, err := os.ReadFile(s.tree.disk(path.Join(dir, name)))
 			switch want, ok := files[name]; {
 			case err != nil:

@@ -39,6 +39,7 @@ type compileFlags struct {
 	errorFormat  *string
 	budget       *budgetFlags
 	tree         string
+	watch        bool
 }
 
 func compileCommand() command {
@@ -59,6 +60,7 @@ The plan is a function of lane files, schema and selection: the same anywhere.`,
 			"git diff -z --name-only main | pikaci compile --changed-path -",
 			"pikaci compile --check                         # are the lane files valid?",
 			"pikaci compile --check=plan.json               # is the committed plan up to date?",
+			"pikaci compile --watch                         # again on every save",
 			"pikaci compile --list                          # lanes, targets, jobs",
 		},
 		flags: func(set *pflag.FlagSet) runner {
@@ -90,6 +92,7 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 	set.BoolVar(&f.list, "list", false, "print lanes, targets, jobs and titles; no plan")
 	set.BoolVar(&f.json, "json", false, "print the list as JSON (with --list)")
 	set.StringVar(&f.tree, "tree", "", "`DIR` source tree to hold the lanes' paths against: warn of globs that match\nnothing in it (default: not checked)")
+	set.BoolVar(&f.watch, "watch", false, "compile again on every save, until Ctrl-C: show mistakes, and what changed in\nthe graph since it was right the last time (the plan is written with -o only)")
 	f.errorFormat = declareErrorFormat(set)
 	f.budget = declareBudget(set)
 	return f
@@ -108,7 +111,10 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	if err != nil {
 		return err
 	}
-	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.LoadWithin(f.lanes, budget) })
+	if f.watch {
+		return runWatch(ctx, s, f, args)
+	}
+	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return f.load(s, budget) })
 	if err != nil {
 		return err
 	}
@@ -146,6 +152,17 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 		return err
 	}
 	return writeFile(f.output, b)
+}
+
+// load reads the lane files, and tells a watch what the answer hangs on.
+func (f *compileFlags) load(s *session, b compiler.Budget) (*compiler.Catalogue, error) {
+	c, names, err := compiler.LoadLooking(f.lanes, b)
+	if to, watched := s.lookupEnv(looksFile); watched {
+		if err := os.WriteFile(to, []byte(strings.Join(names, "\x00")), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	return c, err
 }
 
 // awaited waits for work that can't be cancelled, unless the context ends

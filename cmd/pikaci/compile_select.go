@@ -33,6 +33,11 @@ func (f *compileFlags) validate(lanes []string) error {
 	if f.json && !f.list {
 		return usage("", "--json is for --list only")
 	}
+	if f.watch {
+		if err := f.validateWatch(); err != nil {
+			return err
+		}
+	}
 	if f.list {
 		return f.validateList(lanes)
 	}

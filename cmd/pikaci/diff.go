@@ -98,12 +98,21 @@ func printDiff(w io.Writer, d *plandiff.Diff, format string, sides [2]side) erro
 	case d.Empty():
 		return nil
 	}
-	for _, line := range d.Text() {
-		if _, err := io.WriteString(w, printable(line)+"\n"); err != nil {
+	for _, line := range diffLines(d) {
+		if _, err := io.WriteString(w, line+"\n"); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// diffLines are a difference as a terminal may show it.
+func diffLines(d *plandiff.Diff) []string {
+	lines := d.Text()
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return lines
 }
 
 // side is one of the two that are compared: a plan that was read, or lane files

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -46,6 +47,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"duration_ms": ?\d+`), `"duration_ms": 0`},
 	{regexp.MustCompile(`"bytes": ?\d+`), `"bytes": 0`},
 	{regexp.MustCompile(`"20\d\d-\d\d-\d\dT[0-9:.]+Z"`), `"TIME"`},
+	{regexp.MustCompile(`\b[0-2]\d:[0-5]\d:[0-5]\d\b`), "00:00:00"},
 	{regexp.MustCompile(`"pikaci": ?"[^"]*"`), `"pikaci": "VERSION"`},
 	{regexp.MustCompile(`\b(\d+) files, [0-9.]+ (KiB|B), `), "$1 files, SIZE, "},
 }
@@ -121,22 +123,29 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 // patience is how long a script waits for what must come.
 const patience = 60 * time.Second
 
-// await waits until a file of that name, a pattern, holds a text:
-// await GLOB TEXT.
+// await waits until a file of that name, a pattern, holds a text, or so many of
+// it: await GLOB TEXT [NUMBER].
 func await(ts *testscript.TestScript, neg bool, args []string) {
+	number := 1
+	if len(args) == 3 {
+		var err error
+		number, err = strconv.Atoi(args[2])
+		ts.Check(err)
+		args = args[:2]
+	}
 	if neg || len(args) != 2 {
-		ts.Fatalf("usage: await GLOB TEXT")
+		ts.Fatalf("usage: await GLOB TEXT [NUMBER]")
 	}
 	for begun := time.Now(); time.Since(begun) < patience; time.Sleep(5 * time.Millisecond) {
 		names, err := filepath.Glob(ts.MkAbs(args[0]))
 		ts.Check(err)
 		for _, name := range names {
-			if b, err := os.ReadFile(name); err == nil && strings.Contains(string(b), args[1]) {
+			if b, err := os.ReadFile(name); err == nil && strings.Count(string(b), args[1]) >= number {
 				return
 			}
 		}
 	}
-	ts.Fatalf("no %s came to hold %q", args[0], args[1])
+	ts.Fatalf("no %s came to hold %d times %q", args[0], number, args[1])
 }
 
 // signalStarted sends a signal to the started program: signal INT.

@@ -253,6 +253,29 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// TestWords wants names whole, and headings that tell what lines mean whose ends
+// are out of sight.
+func TestWords(t *testing.T) {
+	p := golden(t)
+	svg := New(p).SVG()
+	for i := range p.Nodes {
+		if n := &p.Nodes[i]; n.NixBuild != nil && !strings.Contains(svg, ">"+n.ID+"</text>") {
+			t.Errorf("the name of %s is cut", n.ID)
+		}
+	}
+	for _, want := range []string{
+		`>check-pikachat</tspan><tspan dx="14" fill="#0969da">after prepare-pikachat-linux-rust-workspace-build, which lanes share</tspan></text>`,
+		`>check-pikachat-typescript</tspan><tspan dx="14" fill="#0969da">after prepare-pikachat-linux-rust-workspace-build, which lanes share</tspan></text>`,
+		`>check-pika-followup</tspan><tspan dx="14" fill="#cf222e">critical path</tspan></text>`,
+		`>check-fixture</tspan></text>`,
+		`critical path by time limits: 3 nodes to a job of check-pika-followup, at most 3600 s<`,
+	} {
+		if strings.Count(svg, want) != 1 {
+			t.Errorf("the picture does not say %s", want)
+		}
+	}
+}
+
 func TestQuoting(t *testing.T) {
 	if got, want := dotText("a\\\"b\nc"), `"a\\\"b\nc"`; got != want {
 		t.Errorf("dot: %s, want %s", got, want)

@@ -33,8 +33,9 @@ const (
 	bandPad    = 12.0
 	bandGap    = 14.0
 	idWidth    = 7.3
-	labelWidth = 5.6
-	maxID      = 44
+	labelWidth = 5.3
+	maxID      = 60
+	maxLabel   = 80
 	minBox     = 220.0
 )
 
@@ -69,6 +70,12 @@ func (g *Graph) SVG() string {
 	return p.b.String()
 }
 
+// boxWidth is what a node's texts need, within reason.
+func boxWidth(n *Node) float64 {
+	id, label := min(len([]rune(name(n))), maxID), min(len([]rune(n.Label)), maxLabel)
+	return max(float64(id)*idWidth, float64(label)*labelWidth) + 20
+}
+
 func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -97,7 +104,7 @@ func (p *picture) measure() {
 			for _, c := range column {
 				c.top += y + bandHead
 				if c.node != nil {
-					p.wide[i] = max(p.wide[i], float64(len(cut(c.node.ID, maxID)))*idWidth+20)
+					p.wide[i] = max(p.wide[i], boxWidth(c.node))
 				}
 			}
 		}
@@ -117,43 +124,9 @@ func (p *picture) measure() {
 	p.height = y - bandGap + margin
 }
 
-func (p *picture) legend(g *Graph) {
-	x := margin
-	say := func(swatch, text string) {
-		fmt.Fprintf(&p.b, `<g transform="translate(%.0f 12)">%s<text x="24" y="11">%s</text></g>`+"\n", x, swatch, html.EscapeString(text))
-		x += 24 + float64(len(text))*6.2 + 18
-	}
-	for _, k := range []Kind{Build, Instance, Guest, Host} {
-		c := colours(k)
-		radius := 3
-		if k == Instance {
-			radius = 7
-		}
-		say(fmt.Sprintf(`<rect width="18" height="14" rx="%d" fill="%s" stroke="%s"/>`, radius, c.fill, c.line), string(k))
-	}
-	c := colours(Build)
-	say(fmt.Sprintf(`<rect width="18" height="14" rx="3" fill="%s" stroke="%s"/><rect x="2.5" y="2.5" width="13" height="9" rx="2" fill="none" stroke="%s"/>`, c.fill, c.line, c.line), "shared by lanes")
-	seconds := 0
-	for i := range g.Nodes {
-		if g.Nodes[i].Critical {
-			seconds += g.Nodes[i].Seconds
-		}
-	}
-	// A line of its own: it is the longest entry.
-	fmt.Fprintf(&p.b, `<g transform="translate(%.0f 34)"><path d="M0 7H18" stroke="%s" stroke-width="3"/><text x="24" y="11">critical path by time limits: %s, at most %d s</text></g>`+"\n",
-		margin, critical, counted(len(g.Critical), "node"), seconds)
-}
-
 func (p *picture) background(b *band) {
 	fmt.Fprintf(&p.b, `<rect x="%.0f" y="%.0f" width="%.0f" height="%.0f" rx="6" fill="#f6f8fa" stroke="#d0d7de"/>`+"\n",
 		margin, b.top, p.width-2*margin, bandHead+b.height+bandPad)
-}
-
-// heading is the band's title. Its outline keeps lines that pass below it from
-// making it hard to read.
-func (p *picture) heading(b *band) {
-	fmt.Fprintf(&p.b, `<text x="%.0f" y="%.0f" font-size="12" font-weight="600" paint-order="stroke" stroke="#f6f8fa" stroke-width="4">%s</text>`+"\n",
-		margin+bandPad, b.top+17, html.EscapeString(b.Title))
 }
 
 // edges draws the lines that leave a band's cells, thin or thick.
@@ -243,7 +216,7 @@ func (p *picture) box(c *cell) {
 	fmt.Fprintf(&p.b, `<text x="%.1f" y="%.1f" font-size="12" font-family="ui-monospace,SFMono-Regular,Menlo,'DejaVu Sans Mono',monospace">%s</text>`,
 		x+10, c.top+16, html.EscapeString(cut(name(n), maxID)))
 	fmt.Fprintf(&p.b, `<text x="%.1f" y="%.1f" font-size="10" fill="#57606a">%s</text></g>`+"\n",
-		x+10, c.top+30, html.EscapeString(cut(n.Label, int((w-20)/labelWidth))))
+		x+10, c.top+30, html.EscapeString(cut(n.Label, int((w-20)/labelWidth+0.5))))
 }
 
 func (p *picture) instance(c *cell, x, w float64) {

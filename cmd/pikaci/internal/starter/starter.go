@@ -63,9 +63,14 @@ func read(lanes string, sources []source) ([]File, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.name == "pre-commit-config.yaml" {
+		switch s.name {
+		case "pre-commit-config.yaml":
 			text := strings.ReplaceAll(string(b), "^LANES", "^"+regexp.QuoteMeta(lanes))
 			b = []byte(strings.ReplaceAll(text, "LANES", lanes))
+		case "pre-commit":
+			// It is the hook of scripts/git-hooks, and stays that for the usual folder.
+			text := strings.Replace(string(b), "setting lanes lanes", "setting lanes "+lanes, 1)
+			b = []byte(strings.Replace(text, "(default: lanes)", "(default: "+lanes+")", 1))
 		}
 		out = append(out, File{s.path, b, s.mode})
 	}
