@@ -26,6 +26,7 @@ type run struct {
 	housed   map[string]bool
 	workers  int
 	messages chan message
+	groups   groupHolds
 	// roots names for each skipped node the node whose end made it so.
 	roots    map[string]string
 	outcomes map[string]event.Outcome
@@ -67,19 +68,28 @@ func (r *run) carryOut(ctx context.Context) {
 		}
 	}
 	ended := ctx.Done()
+	defer r.releaseGroups()
 	for {
 		if ctx.Err() == nil {
 			r.startReady(ctx)
-		} else if ended != nil {
+		}
+		if ctx.Err() != nil && ended != nil {
 			ended = nil
 			r.cancelWaiting(context.Cause(ctx))
 		}
-		if r.workers == 0 {
+		if r.workers == 0 && ctx.Err() == nil && !r.states.done() {
+			r.unlock(ctx)
+		}
+		again := r.waitsElsewhere()
+		if r.workers == 0 && again == nil {
 			break
 		}
 		select {
 		case m := <-r.messages:
 			r.take(m)
+			r.releaseGroups()
+		case <-again:
+			r.releaseGroups()
 		case <-ended:
 		case <-r.Abandon:
 			r.abandon(context.Cause(ctx))
@@ -111,7 +121,30 @@ func (r *run) startReady(ctx context.Context) {
 			if n == nil {
 				break
 			}
+			if !r.mayStart(n) {
+				r.states.park(n)
+				continue
+			}
 			r.start(ctx, n)
+		}
+	}
+}
+
+// unlock starts something where nothing is under way and nothing could start:
+// lanes of this run wait for one another's groups, or jobs that wait have all
+// the instances that may be there.
+func (r *run) unlock(ctx context.Context) {
+	r.releaseGroups()
+	r.startReady(ctx)
+	for r.workers == 0 {
+		n := r.states.next(classInstance)
+		if n == nil {
+			return
+		}
+		if r.mayStart(n) {
+			r.start(ctx, n)
+		} else {
+			r.states.park(n)
 		}
 	}
 }

@@ -30,6 +30,9 @@ type Config struct {
 	// OpenJob opens a job's logs; the function it returns closes them.
 	OpenJob func(j *JobContext) (closeLogs func() error, err error)
 	Journal Journal
+	// Groups are the concurrency groups of the host; nil: those of this run
+	// only.
+	Groups Groups
 	// Secrets are the values of all secrets that the plan's jobs name.
 	Secrets map[string]string
 	Limits  Limits
@@ -210,6 +213,7 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 		leases: make(map[string]event.Lease), byID: make(map[string]*jobRun),
 		housed: make(map[string]bool), roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
 		messages: make(chan message),
+		groups:   groupHolds{lanes: make(map[string]*plan.Lane), release: make(map[string]func()), told: make(map[string]bool)},
 	}
 	contexts := Contexts(c.Plan, &c.Run, c.Job, c.Secrets, c.Limits)
 	for i := range c.Plan.Jobs {

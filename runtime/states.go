@@ -74,7 +74,9 @@ type states struct {
 	nodes map[string]*nodeState
 	order []*nodeState
 	ready [classes]readyQueue
-	left  int
+	// parked are ready too, and not in the queues: their lane has to wait.
+	parked []*nodeState
+	left   int
 }
 
 // skipped is a node that will never run, and the node whose end made it so.
@@ -134,6 +136,26 @@ func (s *states) next(c class) *plan.Node {
 		heap.Pop(q) // it was skipped while it waited for a slot
 	}
 	return nil
+}
+
+// park takes the node that next gave out of the queue, until unpark.
+func (s *states) park(n *plan.Node) {
+	st := s.must(n, ready)
+	heap.Pop(&s.ready[classOf(n)])
+	s.parked = append(s.parked, st)
+}
+
+// unpark puts back what was parked and is still ready, and reports whether
+// there was any.
+func (s *states) unpark() (any bool) {
+	for _, st := range s.parked {
+		if st.state == ready {
+			heap.Push(&s.ready[classOf(st.node)], st)
+			any = true
+		}
+	}
+	s.parked = s.parked[:0]
+	return any
 }
 
 // start marks the node as running.

@@ -21,11 +21,13 @@ import (
 
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/group"
 	"github.com/sledtools/pikaci/runtime/host"
 	"github.com/sledtools/pikaci/runtime/nix"
 	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/runtime/report"
 	"github.com/sledtools/pikaci/runtime/snapshot"
+	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // executors are what carries out a plan on this host. Those that the plan does
@@ -89,7 +91,11 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	}
 	ctx, abandon, stop := interrupts(ctx, journal)
 	defer stop()
-	summary, err := runtime.Run(ctx, x.config(e, dir, journal, pump, abandon))
+	c := x.config(e, dir, journal, pump, abandon)
+	if c.Groups, err = x.groups(dir.ID); err != nil {
+		return errors.Join(err, journal.Close())
+	}
+	summary, err := runtime.Run(ctx, c)
 	r, outputs := journal.Records()
 	var reportsErr error
 	var reports sync.WaitGroup
@@ -188,6 +194,19 @@ func (x *execution) printEnd(s *session, r record.Run) error {
 // infraRetries is how often a node is tried again that could not be carried
 // out: the daemon was restarted, the pool was busy.
 const infraRetries = 2
+
+// groups are the concurrency groups of the host; nil, which keeps the lanes of
+// this run apart only, where the plan asks for none.
+func (x *execution) groups(runID string) (runtime.Groups, error) {
+	if !slices.ContainsFunc(x.plan.Lanes, func(l plan.Lane) bool { return l.Chosen && l.ConcurrencyGroup != "" }) {
+		return nil, nil
+	}
+	dir, err := group.HostDir()
+	if err != nil {
+		return nil, err
+	}
+	return &group.Locks{Dir: dir, Holder: fmt.Sprintf("run %s (pid %d)", runID, os.Getpid())}, nil
+}
 
 func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journal, pump *report.Pump, abandon <-chan struct{}) runtime.Config {
 	c := runtime.Config{

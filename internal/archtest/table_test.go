@@ -47,7 +47,7 @@ var rules = []rule{
 		pkg: "cmd/pikaci",
 		ours: []string{
 			"cmd/pikaci/internal/...", "compiler", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
-			"runtime", "runtime/artifact", "runtime/event", "runtime/history", "runtime/host", "runtime/incus", "runtime/nix",
+			"runtime", "runtime/artifact", "runtime/event", "runtime/group", "runtime/history", "runtime/host", "runtime/incus", "runtime/nix",
 			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/snapshot",
 		},
 		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
@@ -120,6 +120,7 @@ var rules = []rule{
 		ours:  []string{"runtime", "runtime/artifact", "runtime/event", "runtime/process", "runtime/snapshot", "schema/plan"},
 		tests: []string{"runtime/runtimetest"},
 	},
+	{pkg: "runtime/group", not: offline},
 	{pkg: "runtime/snapshot", third: []string{"golang.org/x/sync", "golang.org/x/sys"}, not: offline},
 	{
 		pkg:   "runtime/record",

@@ -26,6 +26,7 @@ type Event struct {
 	NodeRetried   *NodeRetried   `json:"node_retried,omitempty"`
 	NodeFinished  *NodeFinished  `json:"node_finished,omitempty"`
 	PayloadReady  *PayloadReady  `json:"payload_ready,omitempty"`
+	GroupWaited   *GroupWaited   `json:"group_waited,omitempty"`
 	LeaseIntended *Lease         `json:"lease_intended,omitempty"`
 	LeaseTaken    *Lease         `json:"lease_taken,omitempty"`
 	LeaseReleased *Lease         `json:"lease_released,omitempty"`
@@ -240,6 +241,14 @@ type LogTruncated struct {
 	Job    string `json:"job"`
 	Stream Stream `json:"stream"`
 	Bytes  int64  `json:"bytes"`
+}
+
+// GroupWaited says that a lane can't start yet: another has its concurrency
+// group, of this run or of another one on this host.
+type GroupWaited struct {
+	Lane   string `json:"lane"`
+	Group  string `json:"group"`
+	Holder string `json:"holder"`
 }
 
 // Interrupted says that the run was asked to stop.

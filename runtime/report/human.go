@@ -98,6 +98,8 @@ func (h *Human) Event(e event.Event) error {
 		h.say("built: %s is %s", e.PayloadReady.OutputName, e.PayloadReady.StorePath)
 	case e.PhaseStarted != nil && e.PhaseStarted.Phase == event.Command:
 		h.say("start: %s", e.PhaseStarted.Job)
+	case e.GroupWaited != nil:
+		h.say("waiting: lane %s for its concurrency group, which %s has", e.GroupWaited.Lane, e.GroupWaited.Holder)
 	case e.NodeRetried != nil:
 		h.say("again: %s: attempt %d %s", e.NodeRetried.Node, e.NodeRetried.Attempt, why(e.NodeRetried.Outcome))
 	case e.Artifact != nil && e.Artifact.Refused != "":
