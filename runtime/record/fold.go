@@ -45,6 +45,8 @@ type Run struct {
 type LaneRecord struct {
 	ID      string        `json:"id"`
 	Verdict event.Verdict `json:"verdict,omitempty"`
+	// WaitedFor are who had the lane's concurrency group when it wanted it.
+	WaitedFor []string `json:"waited_for,omitempty"`
 }
 
 // JobRecord is a job: how it ended, its phases and its artifacts.
@@ -152,6 +154,12 @@ func (f *Fold) addPart(e event.Event) {
 	case e.JobFinished != nil:
 		j := f.job(e.JobFinished.Job)
 		j.Lane, j.Outcome, j.DurationMS = e.JobFinished.Lane, e.JobFinished.Outcome, e.JobFinished.DurationMS
+	case e.GroupWaited != nil:
+		for i := range f.run.Lanes {
+			if l := &f.run.Lanes[i]; l.ID == e.GroupWaited.Lane {
+				l.WaitedFor = append(l.WaitedFor, e.GroupWaited.Holder)
+			}
+		}
 	case e.LaneFinished != nil:
 		for i := range f.run.Lanes {
 			if f.run.Lanes[i].ID == e.LaneFinished.Lane {
