@@ -43,6 +43,8 @@ type tree struct {
 	// it, the loader reads from several goroutines.
 	mu   sync.Mutex
 	read map[string][]byte
+	// looks are what was seen of the disk.
+	looks *looks
 	// loaded says that the package was loaded, and is being evaluated.
 	loaded bool
 }
@@ -56,12 +58,15 @@ func openTree(dir string) (t *tree, rel string, err error) {
 		return nil, "", err
 	}
 	cwd, _ := os.Getwd()
-	t = &tree{root: abs, cwd: cwd, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][]byte{}}
-	if root, ok := ModuleRoot(abs); ok {
+	t = &tree{root: abs, cwd: cwd, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][]byte{}, looks: newLooks()}
+	root, ok := ModuleRoot(abs)
+	if ok {
 		t.root = root
 	} else {
 		t.over[moduleFile] = []byte("module: \"lanes.local\"\nlanguage: version: \"v0.17.0\"\n")
+		root = "" // all folders above were looked into
 	}
+	t.looks.lookForModule(abs, root)
 	rel, err = filepath.Rel(t.root, abs)
 	return t, filepath.ToSlash(rel), err
 }
@@ -112,6 +117,11 @@ func (t *tree) sources() ([]plan.Source, error) {
 		out = append(out, plan.Source{Path: name, SHA256: hex.EncodeToString(sum[:])})
 	}
 	for name, content := range t.read {
+		if sum := t.looks.seen[look{readFileLook, t.disk(name)}]; len(sum) == sha256.Size {
+			// It was hashed when it was read.
+			out = append(out, plan.Source{Path: name, SHA256: hex.EncodeToString([]byte(sum))})
+			continue
+		}
 		add(name, content)
 	}
 	files, err := schemaFiles()
@@ -149,6 +159,7 @@ func (t *tree) Open(name string) (fs.File, error) {
 	b, err := t.readDisk(name)
 	switch {
 	case errors.Is(err, syscall.EISDIR):
+		t.list(name)
 		return os.Open(t.disk(name))
 	case err != nil:
 		return nil, err
@@ -160,11 +171,19 @@ func (t *tree) Open(name string) (fs.File, error) {
 // file that changes meanwhile can't be half of one plan and half of another.
 func (t *tree) readDisk(name string) ([]byte, error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if b, ok := t.read[name]; ok {
+	b, ok := t.read[name]
+	t.mu.Unlock()
+	if ok {
 		return b, nil
 	}
 	b, err := readFile(t.disk(name))
+	found := fileFound(b, err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if first, ok := t.read[name]; ok {
+		return first, nil
+	}
+	t.looks.note(readFileLook, t.disk(name), found)
 	if err != nil {
 		return nil, err
 	}
@@ -200,7 +219,9 @@ func (t *tree) Stat(name string) (fs.FileInfo, error) {
 	if t.overDir(name) {
 		return info{path.Base(name), 0, true}, nil
 	}
-	return os.Stat(t.disk(name))
+	info, err := os.Stat(t.disk(name))
+	t.looks.note(statLook, t.disk(name), statFound(info, err))
+	return info, err
 }
 
 // ReadDir implements [fs.ReadDirFS].
@@ -208,7 +229,9 @@ func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	var entries []fs.DirEntry
 	if !t.laid[name] {
 		var err error
-		if entries, err = os.ReadDir(t.disk(name)); err != nil && !t.overDir(name) {
+		entries, err = os.ReadDir(t.disk(name))
+		t.looks.note(readDirLook, t.disk(name), dirFound(entries, err))
+		if err != nil && !t.overDir(name) {
 			return nil, err
 		}
 	}

@@ -39,6 +39,7 @@ type compileFlags struct {
 	errorFormat  *string
 	budget       *budgetFlags
 	tree         string
+	noCache      bool
 }
 
 func compileCommand() command {
@@ -90,6 +91,7 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 	set.BoolVar(&f.list, "list", false, "print lanes, targets, jobs and titles; no plan")
 	set.BoolVar(&f.json, "json", false, "print the list as JSON (with --list)")
 	set.StringVar(&f.tree, "tree", "", "`DIR` source tree to hold the lanes' paths against: warn of globs that match\nnothing in it (default: not checked)")
+	set.BoolVar(&f.noCache, "no-cache", false, "evaluate the lane files even if they are the same as before")
 	f.errorFormat = declareErrorFormat(set)
 	f.budget = declareBudget(set)
 	return f
@@ -108,30 +110,71 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	if err != nil {
 		return err
 	}
-	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.LoadWithin(f.lanes, budget) })
-	if err != nil {
-		return err
-	}
-	if s.warnings, err = f.warnings(ctx, catalogue); err != nil {
-		return err
-	}
 	if f.list {
+		catalogue, err := f.load(ctx, budget)
+		if err != nil {
+			return err
+		}
 		return printLanes(s.stdout, catalogue.Lanes(), f.json)
 	}
-	sel, err := f.selection(ctx, s, args)
+	out, err := f.compile(ctx, s, budget, args)
 	if err != nil {
 		return err
 	}
-	var b []byte
-	p, err := awaited(ctx, func() (p *plan.Plan, err error) {
-		p, b, err = catalogue.CompileAndEncode(sel)
-		return p, err
-	})
-	if err != nil {
-		return err
+	err = f.write(s, out, args)
+	out.Keep()
+	return err
+}
+
+func (f *compileFlags) load(ctx context.Context, b compiler.Budget) (*compiler.Catalogue, error) {
+	return awaited(ctx, func() (*compiler.Catalogue, error) { return compiler.LoadWithin(f.lanes, b) })
+}
+
+// compile gives the plan, and notes the warnings.
+func (f *compileFlags) compile(ctx context.Context, s *session, b compiler.Budget, args []string) (*compiler.Compiled, error) {
+	sel, unselected := f.selection(ctx, s, args)
+	if unselected == nil && f.tree == "" {
+		var cache *compiler.Cache
+		if !f.noCache {
+			cache = s.openCache()
+		}
+		out, err := awaited(ctx, func() (*compiler.Compiled, error) { return cache.Compile(f.lanes, b, sel) })
+		if out != nil {
+			s.warnings = out.Warnings
+		}
+		return out, err
 	}
-	s.explain(p, f.validatesOnly())
+	// What is wrong with the lane files is told before what is wrong with the
+	// selection, and whether globs match needs more than a plan.
+	catalogue, err := f.load(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	if s.warnings, err = f.warnings(ctx, catalogue); err != nil {
+		return nil, err
+	}
+	if unselected != nil {
+		return nil, unselected
+	}
+	return awaited(ctx, func() (*compiler.Compiled, error) { return catalogue.Compiled(sel) })
+}
+
+// write says why lanes were chosen, and writes the plan to where it belongs or
+// compares it with what is there.
+func (f *compileFlags) write(s *session, out *compiler.Compiled, args []string) error {
+	if f.byPaths() || !out.Chosen {
+		p, err := out.Plan()
+		if err != nil {
+			return err
+		}
+		s.explain(p, f.validatesOnly())
+	}
+	b := out.Encoded
 	if f.format == formatRunPlanV1 {
+		p, err := out.Plan()
+		if err != nil {
+			return err
+		}
 		if b, err = compiler.WriteRunPlanV1(p, f.v1); err != nil {
 			return err
 		}
@@ -140,9 +183,9 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	case f.validatesOnly():
 		return nil
 	case f.checks():
-		return checkFile(f.checkedFile(), f.format, p, b, f.rewrite(args))
+		return checkFile(f.checkedFile(), f.format, out.Plan, b, f.rewrite(args))
 	case f.output == "" || f.output == "-":
-		_, err = s.stdout.Write(b)
+		_, err := s.stdout.Write(b)
 		return err
 	}
 	return writeFile(f.output, b)
@@ -196,12 +239,9 @@ func (s *session) explain(p *plan.Plan, silent bool) {
 	}
 }
 
-// warnings are what was found odd, and is not wrong. A list tells of none.
+// warnings are what was found odd, and is not wrong.
 func (f *compileFlags) warnings(ctx context.Context, c *compiler.Catalogue) (compiler.Diagnostics, error) {
-	switch {
-	case f.list:
-		return nil, nil
-	case f.tree == "":
+	if f.tree == "" {
 		return c.Warnings(), nil
 	}
 	root, err := os.OpenRoot(f.tree)
@@ -249,7 +289,7 @@ func (f *compileFlags) rewrite(args []string) string {
 	words := append([]string{"pikaci", "compile"}, args...)
 	f.set.Visit(func(given *pflag.Flag) {
 		switch given.Name {
-		case "check", "output", "error-format", "max-time", "max-memory", "tree":
+		case "check", "output", "error-format", "max-time", "max-memory", "tree", "no-cache":
 		case "changed-path":
 			for _, p := range f.changedPaths {
 				words = append(words, "--changed-path", p)

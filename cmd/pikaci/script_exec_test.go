@@ -110,7 +110,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(startedKey{}).(*started)
 	*s = started{cmd: exec.Command(program, args[1:]...)}
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = ts.MkAbs("."), &s.stdout, &s.stderr
-	for _, name := range []string{"HOME", "PATH", "GORACE", "TMPDIR"} {
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "PATH", "GORACE", "TMPDIR"} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(s.cmd.Start())
