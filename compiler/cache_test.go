@@ -42,7 +42,7 @@ func TestCacheIsNeverWrong(t *testing.T) {
 		for range 2 {
 			got, err := cache.Compile(dir, DefaultBudget(), sel)
 			if !reflect.DeepEqual(err, wantErr) || !sameCompiled(got, want) {
-				t.Fatalf("edit %d, %s: from the cache\n%v %v\nanew\n%v %v", i, did, got, err, want, wantErr)
+				t.Fatalf("edit %d, %s: from the cache\n%s\nanew\n%s", i, did, shown(got, err), shown(want, wantErr))
 			}
 			if err != nil {
 				break
@@ -67,6 +67,14 @@ func sameCompiled(a, b *Compiled) bool {
 	}
 	return bytes.Equal(a.Encoded, b.Encoded) && a.Chosen == b.Chosen &&
 		(len(a.Warnings) == 0 && len(b.Warnings) == 0 || reflect.DeepEqual(a.Warnings, b.Warnings))
+}
+
+// shown is an outcome as a failure of the test shows it.
+func shown(c *Compiled, err error) string {
+	if c == nil {
+		return fmt.Sprint(err)
+	}
+	return fmt.Sprintf("%s\n%v %v", c.Encoded, c.Warnings, err)
 }
 
 // TestCacheLooksAtAllThatCounts edits one thing after the other of which an
@@ -107,10 +115,40 @@ func TestCacheLooksAtAllThatCounts(t *testing.T) {
 	}
 	e.files["lanes/more/y.txt"] = "y"
 	wantAnew("a new embedded file", cache, true)
+	e.files["lanes/cue.mod/other"] = ""
+	wantAnew("a folder like a module's", cache, true)
+	e.files["lanes/cue.mod/module.cue"] = e.files["cue.mod/module.cue"]
+	e.write()
+	if _, err := cache.Compile(filepath.Join(e.root, "lanes"), DefaultBudget(), Select{}); err == nil {
+		t.Error("a module that is nearer is not seen")
+	}
+	delete(e.files, "lanes/cue.mod/module.cue")
 	e.files["cue.mod/pkg/github.com/sledtools/pikaci/schema/lane.cue"] = "package schema\n"
 	e.write()
 	if _, err := cache.Compile(filepath.Join(e.root, "lanes"), DefaultBudget(), Select{}); err == nil {
 		t.Error("another schema on disk is not seen")
+	}
+}
+
+// TestCacheLooksForAModule has a module appear far above a folder that had none:
+// the plan's sources are other ones.
+func TestCacheLooksForAModule(t *testing.T) {
+	root := writeFiles(t, map[string][]byte{"a/b/lanes/lanes.cue": []byte("package lanes\n\nimport \"github.com/sledtools/pikaci/schema\"\n\n" +
+		"lanes: schema.#Lanes\nlanes: x: {title: \"x\", description: \"x\", jobs: \"x\": {description: \"x\", command: [\"true\"]}}\n")})
+	cache := OpenCache(t.TempDir(), "this test", nil)
+	var before []byte
+	for _, anew := range []bool{true, false} {
+		out, err := cache.Compile(filepath.Join(root, "a/b/lanes"), DefaultBudget(), Select{})
+		if err != nil || (out.keep != nil) != anew {
+			t.Fatalf("compiled anew: %v, want %v; %v", out.keep != nil, anew, err)
+		}
+		out.Keep()
+		before = out.Encoded
+	}
+	writeInto(t, root, map[string][]byte{"cue.mod/module.cue": []byte("module: \"example.com/x\"\nlanguage: version: \"v0.17.0\"\n")})
+	out, err := cache.Compile(filepath.Join(root, "a/b/lanes"), DefaultBudget(), Select{})
+	if err != nil || bytes.Equal(out.Encoded, before) {
+		t.Errorf("the module is not seen: %v", err)
 	}
 }
 

@@ -117,6 +117,12 @@ func (s *source) wholly(t *testing.T) ([]laneFile, []role) {
 func writeFiles(t *testing.T, files map[string][]byte) (root string) {
 	t.Helper()
 	root = t.TempDir()
+	writeInto(t, root, files)
+	return root
+}
+
+func writeInto(t *testing.T, root string, files map[string][]byte) {
+	t.Helper()
 	for name, content := range files {
 		at := filepath.Join(root, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
@@ -126,5 +132,4 @@ func writeFiles(t *testing.T, files map[string][]byte) (root string) {
 			t.Fatal(err)
 		}
 	}
-	return root
 }
