@@ -18,6 +18,8 @@ type Catalogue struct {
 	// warnings are what was found odd; places say where it was written.
 	warnings Diagnostics
 	places   *places
+	// looks are what was seen of the disk.
+	looks *looks
 }
 
 // Lane is what a list of lanes shows of one.
@@ -87,6 +89,7 @@ func (c *Catalogue) fill(s *source) error {
 		return found
 	}
 	c.warnings, c.places = s.tree.quote(warnings), p
+	c.looks = s.tree.looks
 	c.sources, err = s.tree.sources()
 	return err
 }

@@ -30,6 +30,20 @@ func decodeLanes(v cue.Value, p *places) ([]laneFile, []role, error) {
 type decoder struct {
 	err error
 	ask func(name string)
+	// paths are those of the names, which are few and asked for often.
+	paths map[string]cue.Path
+}
+
+func (d *decoder) path(name string) cue.Path {
+	p, ok := d.paths[name]
+	if !ok {
+		if d.paths == nil {
+			d.paths = map[string]cue.Path{}
+		}
+		p = cue.MakePath(cue.Str(name))
+		d.paths[name] = p
+	}
+	return p
 }
 
 func (d *decoder) fail(v cue.Value, err error) {
@@ -43,7 +57,7 @@ func into[T any](d *decoder, v cue.Value, name string, to *T, decode func(cue.Va
 	if d.ask != nil {
 		d.ask(name)
 	}
-	if f := v.LookupPath(cue.MakePath(cue.Str(name))); f.Exists() {
+	if f := v.LookupPath(d.path(name)); f.Exists() {
 		*to = decode(f)
 	}
 }

@@ -43,9 +43,8 @@ type tree struct {
 	// it, the loader reads from several goroutines.
 	mu   sync.Mutex
 	read map[string][]byte
-	// looked are the files and folders on disk that were asked for, whether
-	// they are there or not; mu guards it too.
-	looked map[string]bool
+	// looks are what was seen of the disk.
+	looks *looks
 	// loaded says that the package was loaded, and is being evaluated.
 	loaded bool
 }
@@ -59,12 +58,15 @@ func openTree(dir string) (t *tree, rel string, err error) {
 		return nil, "", err
 	}
 	cwd, _ := os.Getwd()
-	t = &tree{root: abs, cwd: cwd, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][]byte{}, looked: map[string]bool{}}
-	if root, ok := ModuleRoot(abs); ok {
+	t = &tree{root: abs, cwd: cwd, over: map[string][]byte{}, laid: map[string]bool{}, read: map[string][]byte{}, looks: newLooks()}
+	root, ok := ModuleRoot(abs)
+	if ok {
 		t.root = root
 	} else {
 		t.over[moduleFile] = []byte("module: \"lanes.local\"\nlanguage: version: \"v0.17.0\"\n")
+		root = "" // all folders above were looked into
 	}
+	t.looks.lookForModule(abs, root)
 	rel, err = filepath.Rel(t.root, abs)
 	return t, filepath.ToSlash(rel), err
 }
@@ -121,6 +123,11 @@ func (t *tree) sources() ([]plan.Source, error) {
 		out = append(out, plan.Source{Path: name, SHA256: hex.EncodeToString(sum[:])})
 	}
 	for name, content := range t.read {
+		if sum := t.looks.seen[look{readFileLook, t.disk(name)}]; len(sum) == sha256.Size {
+			// It was hashed when it was read.
+			out = append(out, plan.Source{Path: name, SHA256: hex.EncodeToString([]byte(sum))})
+			continue
+		}
 		add(name, content)
 	}
 	files, err := schemaFiles()
@@ -147,13 +154,6 @@ func (t *tree) named(abs string) string {
 	return rel
 }
 
-// look notes that the answer hangs on a file or folder on disk.
-func (t *tree) look(name string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.looked[name] = true
-}
-
 func (t *tree) disk(name string) string { return filepath.Join(t.root, filepath.FromSlash(name)) }
 
 // Open implements [fs.FS].
@@ -164,10 +164,10 @@ func (t *tree) Open(name string) (fs.File, error) {
 	if b, ok := t.over[name]; ok {
 		return newFile(name, b), nil
 	}
-	t.look(name)
 	b, err := t.readDisk(name)
 	switch {
 	case errors.Is(err, syscall.EISDIR):
+		t.list(name)
 		return os.Open(t.disk(name))
 	case err != nil:
 		return nil, err
@@ -179,11 +179,19 @@ func (t *tree) Open(name string) (fs.File, error) {
 // file that changes meanwhile can't be half of one plan and half of another.
 func (t *tree) readDisk(name string) ([]byte, error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if b, ok := t.read[name]; ok {
+	b, ok := t.read[name]
+	t.mu.Unlock()
+	if ok {
 		return b, nil
 	}
 	b, err := readFile(t.disk(name))
+	found := fileFound(b, err)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if first, ok := t.read[name]; ok {
+		return first, nil
+	}
+	t.looks.note(readFileLook, t.disk(name), found)
 	if err != nil {
 		return nil, err
 	}
@@ -219,17 +227,19 @@ func (t *tree) Stat(name string) (fs.FileInfo, error) {
 	if t.overDir(name) {
 		return info{path.Base(name), 0, true}, nil
 	}
-	t.look(name)
-	return os.Stat(t.disk(name))
+	info, err := os.Stat(t.disk(name))
+	t.looks.note(statLook, t.disk(name), statFound(info, err))
+	return info, err
 }
 
 // ReadDir implements [fs.ReadDirFS].
 func (t *tree) ReadDir(name string) ([]fs.DirEntry, error) {
 	var entries []fs.DirEntry
 	if !t.laid[name] {
-		t.look(name)
 		var err error
-		if entries, err = os.ReadDir(t.disk(name)); err != nil && !t.overDir(name) {
+		entries, err = os.ReadDir(t.disk(name))
+		t.looks.note(readDirLook, t.disk(name), dirFound(entries, err))
+		if err != nil && !t.overDir(name) {
 			return nil, err
 		}
 	}

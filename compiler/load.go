@@ -118,15 +118,10 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 		})
 	}
 	for i, dir := range s.schemaDirs {
-		s.tree.look(dir)
-		found, _ := filepath.Glob(filepath.Join(globQuote(s.tree.disk(dir)), "*.cue"))
-		var names []string
-		for _, f := range found {
-			names = append(names, filepath.Base(f))
-		}
+		names := s.tree.list(dir)
 		for _, name := range names {
-			s.tree.look(path.Join(dir, name))
 			b, err := os.ReadFile(s.tree.disk(path.Join(dir, name)))
+			s.tree.looks.note(readFileLook, s.tree.disk(path.Join(dir, name)), fileFound(b, err))
 			switch want, ok := files[name]; {
 			case err != nil:
 				bad(dir, name, "can't read the schema on disk: "+bare(err))

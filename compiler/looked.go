@@ -9,20 +9,13 @@ import (
 // names them, sorted.
 func (t *tree) lookedAt(dir string) []string {
 	names := []string{dir}
-	if abs, err := filepath.Abs(dir); err == nil {
-		_, made := t.over[moduleFile]
-		// The search for the module's root: another could be made nearer.
-		for at := abs; ; at = filepath.Dir(at) {
-			names = append(names, t.named(filepath.Join(at, filepath.FromSlash(moduleFile))))
-			if at == t.root && !made || at == filepath.Dir(at) {
-				break
-			}
-		}
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for name := range t.looked {
-		names = append(names, t.display(name))
+	if t.looks != nil {
+		names = append(names, t.looks.paths(t.named)...)
+	} else if abs, err := filepath.Abs(dir); err == nil {
+		// Nothing was read yet: only the module was looked for.
+		l := newLooks()
+		l.lookForModule(abs, "")
+		names = append(names, l.paths(t.named)...)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

@@ -17,6 +17,8 @@ const (
 	// partSize is how many lanes are evaluated at a time: enough that the
 	// schema, which every part compiles for itself, does not count.
 	partSize = 50
+	// fewLanes are evaluated as fast at once.
+	fewLanes = 4
 	// dearCommon is when evaluating what all lanes share is too dear to be
 	// done for each part.
 	dearCommon = 20 * time.Millisecond
@@ -58,16 +60,14 @@ func (s *source) evaluateParts(files []*ast.File) ([]laneFile, []role, *places, 
 		bound <- len(s.binding(e.places)) == 0
 	}()
 	e.apart = takeApart(files)
-	worth := e.apart != nil && len(e.apart.ids) >= 2*partSize
-	if worth {
-		s.tree.loaded = true
-		worth = e.cut()
-	}
-	if !<-bound || !worth {
+	workers := min(runtime.GOMAXPROCS(0), maxWorkers)
+	if !<-bound || e.apart == nil || workers == 1 && len(e.apart.ids) < 2*partSize || len(e.apart.ids) < fewLanes {
 		return nil, nil, nil, notTried
 	}
+	s.tree.loaded = true
+	e.cut(workers)
 	var all sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), maxWorkers) {
+	for range workers {
 		all.Go(e.work)
 	}
 	all.Wait()
@@ -77,23 +77,20 @@ func (s *source) evaluateParts(files []*ast.File) ([]laneFile, []role, *places, 
 	return slices.Concat(e.found...), e.roles, e.places, wasRight
 }
 
-// cut decides how large the parts are, by how long that takes which is done for
-// each: the schema and what all lanes share. It gives false where that is not
-// right.
-func (e *parts) cut() bool {
-	start := time.Now()
-	inst, v, err := e.build(e.packages(), func(string) bool { return false })
-	if err != nil || len(e.strayedSchema(inst)) > 0 || v.Err() != nil {
-		return false
-	}
-	size := partSize
-	if time.Since(start) > dearCommon {
-		workers := min(runtime.GOMAXPROCS(0), maxWorkers)
-		size = (len(e.apart.ids) + workers - 1) / workers
+// cut decides how large the parts are. Small packages have one for each worker;
+// large ones have small parts, if that is cheap which is done for each: the
+// schema and what all lanes share.
+func (e *parts) cut(workers int) {
+	size := (len(e.apart.ids) + workers - 1) / workers
+	if size > partSize {
+		start := time.Now()
+		_, _, err := e.build(e.packages(), func(string) bool { return false })
+		if err == nil && time.Since(start) < dearCommon {
+			size = partSize
+		}
 	}
 	e.ids = slices.Collect(slices.Chunk(e.apart.ids, size))
 	e.found = make([][]laneFile, len(e.ids))
-	return true
 }
 
 // work evaluates one part after the other until all are done or one is wrong.
@@ -121,9 +118,12 @@ func (e *parts) part(load *packages, i int) error {
 	for _, id := range e.ids[i] {
 		mine[id] = true
 	}
-	_, v, err := e.build(load, func(id string) bool { return mine[id] })
+	inst, v, err := e.build(load, func(id string) bool { return mine[id] })
 	if err != nil {
 		return err
+	}
+	if found := e.strayedSchema(inst); len(found) > 0 {
+		return found
 	}
 	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
 		return err

@@ -70,10 +70,20 @@ func sameInParts(t *testing.T, shape manylanes.Shape, more string, apart bool) {
 		t.Fatal(err)
 	}
 	lanes, roles, _, outcome := s.evaluateParts(parsed)
+	sources, err := s.tree.sources()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if got := outcome != notTried; got != apart {
 		t.Fatalf("%s: taken apart: %v, want %v", shape, got, apart)
 	}
+	if s, err = openSource(s.tree.disk(s.dir)); err != nil {
+		t.Fatal(err)
+	}
 	wantLanes, wantRoles := s.wholly(t)
+	if wantSources, err := s.tree.sources(); err != nil || outcome == wasRight && !slices.Equal(sources, wantSources) {
+		t.Errorf("%s: sources %v, want %v; %v", shape, sources, wantSources, err)
+	}
 	if (outcome == wasRight) != (wantLanes != nil) && apart {
 		t.Fatalf("%s: in parts it is right: %v; as a whole: %v", shape, outcome == wasRight, wantLanes != nil)
 	}
@@ -117,6 +127,12 @@ func (s *source) wholly(t *testing.T) ([]laneFile, []role) {
 func writeTree(t *testing.T, files map[string][]byte) (root string) {
 	t.Helper()
 	root = t.TempDir()
+	writeInto(t, root, files)
+	return root
+}
+
+func writeInto(t *testing.T, root string, files map[string][]byte) {
+	t.Helper()
 	for name, content := range files {
 		at := filepath.Join(root, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
@@ -126,5 +142,4 @@ func writeTree(t *testing.T, files map[string][]byte) (root string) {
 			t.Fatal(err)
 		}
 	}
-	return root
 }

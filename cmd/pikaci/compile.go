@@ -40,6 +40,7 @@ type compileFlags struct {
 	budget       *budgetFlags
 	tree         string
 	watch        bool
+	noCache      bool
 }
 
 func compileCommand() command {
@@ -93,6 +94,7 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 	set.BoolVar(&f.json, "json", false, "print the list as JSON (with --list)")
 	set.StringVar(&f.tree, "tree", "", "`DIR` source tree to hold the lanes' paths against: warn of globs that match\nnothing in it (default: not checked)")
 	set.BoolVar(&f.watch, "watch", false, "compile again on every save, until Ctrl-C: show mistakes, and what changed in\nthe graph since it was right the last time (the plan is written with -o only)")
+	set.BoolVar(&f.noCache, "no-cache", false, "evaluate the lane files even if they are the same as before")
 	f.errorFormat = declareErrorFormat(set)
 	f.budget = declareBudget(set)
 	return f
@@ -114,30 +116,80 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	if f.watch {
 		return runWatch(ctx, s, f, args)
 	}
-	catalogue, err := awaited(ctx, func() (*compiler.Catalogue, error) { return f.load(s, budget) })
-	if err != nil {
-		return err
-	}
-	if s.warnings, err = f.warnings(ctx, catalogue); err != nil {
-		return err
-	}
 	if f.list {
+		catalogue, err := f.load(ctx, s, budget)
+		if err != nil {
+			return err
+		}
 		return printLanes(s.stdout, catalogue.Lanes(), f.json)
 	}
-	sel, err := f.selection(ctx, s, args)
+	out, err := f.compile(ctx, s, budget, args)
 	if err != nil {
 		return err
 	}
-	var b []byte
-	p, err := awaited(ctx, func() (p *plan.Plan, err error) {
-		p, b, err = catalogue.CompileAndEncode(sel)
-		return p, err
+	err = f.write(s, out, args)
+	out.Keep()
+	return err
+}
+
+// load reads the lane files, and tells a watch what the answer hangs on.
+func (f *compileFlags) load(ctx context.Context, s *session, b compiler.Budget) (*compiler.Catalogue, error) {
+	return awaited(ctx, func() (*compiler.Catalogue, error) {
+		c, names, err := compiler.LoadLooking(f.lanes, b)
+		if to, watched := s.lookupEnv(looksFile); watched {
+			if err := os.WriteFile(to, []byte(strings.Join(names, "\x00")), 0o600); err != nil {
+				return nil, err
+			}
+		}
+		return c, err
 	})
-	if err != nil {
-		return err
+}
+
+// compile gives the plan, and notes the warnings.
+func (f *compileFlags) compile(ctx context.Context, s *session, b compiler.Budget, args []string) (*compiler.Compiled, error) {
+	sel, unselected := f.selection(ctx, s, args)
+	if _, watched := s.lookupEnv(looksFile); unselected == nil && f.tree == "" && !watched {
+		var cache *compiler.Cache
+		if !f.noCache {
+			cache = s.openCache()
+		}
+		out, err := awaited(ctx, func() (*compiler.Compiled, error) { return cache.Compile(f.lanes, b, sel) })
+		if out != nil {
+			s.warnings = out.Warnings
+		}
+		return out, err
 	}
-	s.explain(p, f.validatesOnly())
+	// What is wrong with the lane files is told before what is wrong with the
+	// selection, and whether globs match needs more than a plan.
+	catalogue, err := f.load(ctx, s, b)
+	if err != nil {
+		return nil, err
+	}
+	if s.warnings, err = f.warnings(ctx, catalogue); err != nil {
+		return nil, err
+	}
+	if unselected != nil {
+		return nil, unselected
+	}
+	return awaited(ctx, func() (*compiler.Compiled, error) { return catalogue.Compiled(sel) })
+}
+
+// write says why lanes were chosen, and writes the plan to where it belongs or
+// compares it with what is there.
+func (f *compileFlags) write(s *session, out *compiler.Compiled, args []string) error {
+	if f.byPaths() || !out.Chosen {
+		p, err := out.Plan()
+		if err != nil {
+			return err
+		}
+		s.explain(p, f.validatesOnly())
+	}
+	b := out.Encoded
 	if f.format == formatRunPlanV1 {
+		p, err := out.Plan()
+		if err != nil {
+			return err
+		}
 		if b, err = compiler.WriteRunPlanV1(p, f.v1); err != nil {
 			return err
 		}
@@ -146,23 +198,12 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	case f.validatesOnly():
 		return nil
 	case f.checks():
-		return checkFile(f.checkedFile(), f.format, p, b, f.rewrite(args))
+		return checkFile(f.checkedFile(), f.format, out.Plan, b, f.rewrite(args))
 	case f.output == "" || f.output == "-":
-		_, err = s.stdout.Write(b)
+		_, err := s.stdout.Write(b)
 		return err
 	}
 	return writeFile(f.output, b)
-}
-
-// load reads the lane files, and tells a watch what the answer hangs on.
-func (f *compileFlags) load(s *session, b compiler.Budget) (*compiler.Catalogue, error) {
-	c, names, err := compiler.LoadLooking(f.lanes, b)
-	if to, watched := s.lookupEnv(looksFile); watched {
-		if err := os.WriteFile(to, []byte(strings.Join(names, "\x00")), 0o600); err != nil {
-			return nil, err
-		}
-	}
-	return c, err
 }
 
 // awaited waits for work that can't be cancelled, unless the context ends
@@ -213,12 +254,9 @@ func (s *session) explain(p *plan.Plan, silent bool) {
 	}
 }
 
-// warnings are what was found odd, and is not wrong. A list tells of none.
+// warnings are what was found odd, and is not wrong.
 func (f *compileFlags) warnings(ctx context.Context, c *compiler.Catalogue) (compiler.Diagnostics, error) {
-	switch {
-	case f.list:
-		return nil, nil
-	case f.tree == "":
+	if f.tree == "" {
 		return c.Warnings(), nil
 	}
 	root, err := os.OpenRoot(f.tree)
@@ -266,7 +304,7 @@ func (f *compileFlags) rewrite(args []string) string {
 	words := append([]string{"pikaci", "compile"}, args...)
 	f.set.Visit(func(given *pflag.Flag) {
 		switch given.Name {
-		case "check", "output", "error-format", "max-time", "max-memory", "tree":
+		case "check", "output", "error-format", "max-time", "max-memory", "tree", "no-cache":
 		case "changed-path":
 			for _, p := range f.changedPaths {
 				words = append(words, "--changed-path", p)

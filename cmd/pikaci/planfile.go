@@ -88,8 +88,8 @@ func bare(err error) error {
 }
 
 // checkFile compares the file at path with what would be written to it: b, the
-// encoding of p in one of compile's formats.
-func checkFile(path, format string, p *plan.Plan, b []byte, rewrite string) error {
+// encoding of the plan in one of compile's formats.
+func checkFile(path, format string, of func() (*plan.Plan, error), b []byte, rewrite string) error {
 	hint := "write it: " + rewrite
 	have, err := os.ReadFile(path)
 	switch {
@@ -102,6 +102,10 @@ func checkFile(path, format string, p *plan.Plan, b []byte, rewrite string) erro
 	}
 	var lines []string
 	if format == formatPlan {
+		p, err := of()
+		if err != nil {
+			return err
+		}
 		lines = differences(have, p)
 	} else {
 		// What can't be compared is told by unlike.

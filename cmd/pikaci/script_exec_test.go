@@ -49,7 +49,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"20\d\d-\d\d-\d\dT[0-9:.]+Z"`), `"TIME"`},
 	{regexp.MustCompile(`\b[0-2]\d:[0-5]\d:[0-5]\d\b`), "00:00:00"},
 	{regexp.MustCompile(`"pikaci": ?"[^"]*"`), `"pikaci": "VERSION"`},
-	{regexp.MustCompile(`\b(\d+) files, [0-9.]+ (KiB|B), `), "$1 files, SIZE, "},
+	{regexp.MustCompile(`\b\d+ files?, [0-9.]+ (MiB|KiB|B), `), "N files, SIZE, "},
 }
 
 // normalize writes a file, or stdout or stderr, with fixed words in place of
@@ -112,7 +112,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(startedKey{}).(*started)
 	*s = started{cmd: exec.Command(program, args[1:]...)}
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = ts.MkAbs("."), &s.stdout, &s.stderr
-	for _, name := range []string{"HOME", "PATH", "GORACE", "TMPDIR"} {
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "PATH", "GORACE", "TMPDIR"} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(s.cmd.Start())

@@ -44,6 +44,8 @@ func setupScript(e *testscript.Env, root string) error {
 	e.Values[startedKey{}] = new(started)
 	for name, value := range map[string]string{
 		"HOME": e.WorkDir,
+		// Beside the work, which scripts take snapshots of.
+		"XDG_CACHE_HOME": e.WorkDir + "-cache",
 		// Under -race each process else sleeps a second at its end.
 		"GORACE":                  "atexit_sleep_ms=0",
 		"ROOT":                    root,
