@@ -46,7 +46,7 @@ func (e *entry) encode() ([]byte, error) {
 	text(e.key)
 	b = binary.AppendUvarint(b, uint64(len(seen)))
 	for _, s := range seen {
-		text(string(s.kind))
+		text(string([]byte{byte(s.kind)}))
 		text(s.path)
 		text(s.found)
 	}
@@ -77,7 +77,7 @@ func decodeEntry(b []byte) (*entry, error) {
 	e := &entry{key: string(r.text())}
 	for n := r.number(); n > 0 && !r.failed; n-- {
 		kind, path, found := r.text(), r.text(), r.text()
-		if len(kind) != 1 {
+		if len(kind) != 1 || !strings.Contains(lookKinds, string(kind)) {
 			return nil, errNoEntry
 		}
 		e.seen = append(e.seen, sighting{look{lookKind(kind[0]), string(path)}, string(found)})

@@ -19,6 +19,15 @@ type checker struct {
 	// rolesUnknown says that the folder's roles could not be read.
 	rolesUnknown bool
 	out          Diagnostics
+	// wired waits for the graph of all lanes.
+	wired func() wired
+}
+
+// wired is the graph of all lanes with what plan.Check says of it.
+type wired struct {
+	plan  *plan.Plan
+	graph *graph
+	bad   []*plan.Problem
 }
 
 // check gives every mistake of the catalogue, in source order, or the
@@ -44,6 +53,7 @@ func (k *checker) all() Diagnostics {
 		ids = append(ids, k.c.lanes[i].id)
 	}
 	k.p.sortAuthored(ids, "lanes")
+	k.wireAhead()
 	for _, id := range ids {
 		k.lanes = append(k.lanes, byID[id])
 	}
@@ -148,10 +158,37 @@ func (k *checker) roles(path []string, roles, before []role) {
 // within reports whether a path is a folder or lies in it.
 func within(p, folder string) bool { return p == folder || strings.HasPrefix(p, folder+"/") }
 
-// graph wires all lanes at once and looks at the outcome: ids that two lanes
+// wireAhead wires all lanes at once, beside the other checks: lanes are right as
+// a rule. What comes of it is not asked for where they are not.
+func (k *checker) wireAhead() {
+	type result struct {
+		wired
+		panicked any
+	}
+	done := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			r.panicked = recover()
+			done <- r
+		}()
+		r.plan, r.graph = k.c.wire(everything(k.c))
+		r.bad = problems(plan.Check(r.plan))
+	}()
+	k.wired = func() wired {
+		r := <-done
+		if r.panicked != nil {
+			panic(r.panicked)
+		}
+		return r.wired
+	}
+}
+
+// graph looks at how all lanes are wired: ids that two lanes
 // give different contents, and what plan.Check refuses.
 func (k *checker) graph() {
-	p, g := k.c.wire(everything(k.c))
+	w := k.wired()
+	g := w.graph
 	told := map[string]bool{}
 	for _, c := range g.conflicts {
 		first, second := c.first, c.second
@@ -175,8 +212,8 @@ func (k *checker) graph() {
 	if len(g.conflicts) > 0 {
 		return
 	}
-	for _, bad := range problems(plan.Check(p)) {
-		k.fail(k.whereAt(p, bad.Where), nil, nil, "", "%s: %s", bad.Where, bad.What)
+	for _, bad := range w.bad {
+		k.fail(k.whereAt(w.plan, bad.Where), nil, nil, "", "%s: %s", bad.Where, bad.What)
 	}
 }
 

@@ -39,6 +39,8 @@ const (
 	readDirLook lookKind = 'd'
 	// statLook asks what there is.
 	statLook lookKind = 's'
+
+	lookKinds = "fds"
 )
 
 func newLooks() *looks { return &looks{seen: map[look]string{}} }
@@ -117,7 +119,7 @@ func (at look) again() string {
 	case statLook:
 		return statFound(os.Stat(at.path))
 	}
-	return "unknown look"
+	panic("BUG: a look of no kind: " + string([]byte{byte(at.kind)}))
 }
 
 // sighting is a look and what it found.

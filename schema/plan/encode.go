@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // MaxSize is the largest plan that Decode reads, in bytes.
@@ -59,13 +60,77 @@ func SealAndEncode(p *Plan) ([]byte, error) {
 
 // Encode gives the plan's one encoding: JSON, two spaces, a final newline.
 func Encode(p *Plan) ([]byte, error) {
+	head := *p
+	head.Lanes, head.Jobs, head.Nodes = nil, nil, nil
+	b, err := compact(&head)
+	if err != nil {
+		return nil, err
+	}
+	// What may be long is encoded side by side.
+	lanes, jobs, nodes := encodeList(p.Lanes), encodeList(p.Jobs), encodeList(p.Nodes)
+	b, cut := bytes.CutSuffix(indent(b), []byte(",\n  \"lanes\": null,\n  \"jobs\": null,\n  \"nodes\": null\n}\n"))
+	if !cut {
+		panic("BUG: a plan ends in other fields than lanes, jobs and nodes")
+	}
+	out := [][]byte{b}
+	for _, list := range []struct {
+		name string
+		wait func() ([][]byte, error)
+	}{{"lanes", lanes}, {"jobs", jobs}, {"nodes", nodes}} {
+		pieces, err := list.wait()
+		if err != nil {
+			return nil, err
+		}
+		out = append(append(out, []byte(",\n  \""+list.name+"\": ")), pieces...)
+	}
+	return slices.Concat(append(out, []byte("\n}\n"))...), nil
+}
+
+// compact is a value as JSON in one line.
+func compact(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(p); err != nil {
+	if err := e.Encode(v); err != nil {
 		return nil, fmt.Errorf("encode plan: %w", err)
 	}
-	return indent(b.Bytes()), nil
+	return b.Bytes(), nil
+}
+
+// pieceSize is how many elements of a list are encoded at a time.
+const pieceSize = 200
+
+// encodeList encodes a list of a plan in pieces, side by side; wait gives them
+// in order.
+func encodeList[T any](list []T) (wait func() ([][]byte, error)) {
+	if len(list) <= pieceSize {
+		return func() ([][]byte, error) {
+			b, err := compact(list)
+			return [][]byte{indentAt(bytes.TrimSuffix(b, []byte("\n")), 1)}, err
+		}
+	}
+	n := (len(list) + pieceSize - 1) / pieceSize
+	pieces, errs := make([][]byte, n), make([]error, n)
+	var all sync.WaitGroup
+	for i := range n {
+		all.Go(func() {
+			var b []byte
+			b, errs[i] = compact(list[i*pieceSize : min((i+1)*pieceSize, len(list))])
+			b = indentAt(bytes.TrimSuffix(b, []byte("\n")), 1)
+			// One list: the brackets of the others go.
+			if i > 0 {
+				b = bytes.Replace(b, []byte("["), []byte(","), 1)
+			}
+			if i < n-1 {
+				b = bytes.TrimSuffix(b, []byte("\n  ]"))
+			}
+			pieces[i] = b
+		})
+	}
+	return func() ([][]byte, error) {
+		all.Wait()
+		return pieces, errors.Join(errs...)
+	}
 }
 
 // Decode reads a plan and checks it whole: version, fields, encoding, digest

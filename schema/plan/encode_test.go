@@ -31,6 +31,35 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestEncodeInPieces holds it against encoding/json, for lists of every length
+// about that of a piece.
+func TestEncodeInPieces(t *testing.T) {
+	for _, n := range []int{-1, 0, 1, pieceSize, pieceSize + 1, 2 * pieceSize, 5*pieceSize - 3} {
+		p := goodPlan()
+		p.Lanes, p.Jobs, p.Nodes = nil, nil, nil
+		if n >= 0 {
+			p.Lanes, p.Jobs, p.Nodes = make([]Lane, n), make([]Job, n), make([]Node, n/2)
+		}
+		for i := range p.Jobs {
+			p.Jobs[i].ID = strings.Repeat("[", i%3) + "\n  ]"
+		}
+		b, err := Encode(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want bytes.Buffer
+		e := json.NewEncoder(&want)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		if err := e.Encode(p); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(b, want.Bytes()) {
+			t.Errorf("%d elements: the encoding is another", n)
+		}
+	}
+}
+
 // TestSealAndEncode holds it against what it is short for.
 func TestSealAndEncode(t *testing.T) {
 	for _, sources := range [][]Source{nil, {}, {{Path: "lanes/\n  \"selection\": {.cue", SHA256: "1"}, {Path: "b.cue", SHA256: "2"}}} {

@@ -6,9 +6,11 @@ import "bytes"
 // space, in a tenth of the time: json.Indent runs each byte through a parser,
 // and JSON that encoding/json just wrote needs none. A test holds the two
 // against each other.
-func indent(src []byte) []byte {
+func indent(src []byte) []byte { return indentAt(src, 0) }
+
+// indentAt is indent for a value that stands that deep in another.
+func indentAt(src []byte, depth int) []byte {
 	dst := make([]byte, 0, 3*len(src))
-	depth := 0
 	line := func() {
 		dst = append(dst, '\n')
 		for range depth {
