@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
@@ -43,7 +44,7 @@ func newPackages(t *tree, m moduleInfo, schemaDir string) *packages {
 // load reads the package of a folder with all that it imports.
 func (p *packages) load(dir string) (*build.Instance, []errors.Error) {
 	files, errs := p.parseDir(dir)
-	if len(errs) > 0 {
+	if errs = append(errs, p.folders(dir)...); len(errs) > 0 {
 		return nil, errs
 	}
 	inst := p.instance(dir, "./"+dir)
@@ -66,6 +67,28 @@ func (p *packages) load(dir string) (*build.Instance, []errors.Error) {
 		return nil, errs
 	}
 	return inst, p.complete(inst, append(above, files...))
+}
+
+// folders are those that are named like lane files: CUE passes them over, and
+// whoever made one meant a file.
+func (p *packages) folders(dir string) []errors.Error {
+	entries, err := p.tree.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var out []errors.Error
+	for _, e := range entries {
+		if e.IsDir() && isSource(e.Name()) {
+			out = append(out, p.tree.unreadable(path.Join(dir, e.Name()), syscall.EISDIR))
+		}
+	}
+	return out
+}
+
+// isSource reports whether a file of that name is part of a package.
+func isSource(name string) bool {
+	return strings.HasSuffix(name, ".cue") && name[0] != '.' && name[0] != '_' &&
+		!strings.HasSuffix(name, "_test.cue") && !strings.HasSuffix(name, "_tool.cue")
 }
 
 func (p *packages) instance(dir, shown string) *build.Instance {
@@ -191,9 +214,8 @@ func (p *packages) parseDir(dir string) ([]*ast.File, []errors.Error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if n := e.Name(); strings.HasSuffix(n, ".cue") && !e.IsDir() && n[0] != '.' && n[0] != '_' &&
-			!strings.HasSuffix(n, "_test.cue") && !strings.HasSuffix(n, "_tool.cue") {
-			names = append(names, path.Join(dir, n))
+		if !e.IsDir() && isSource(e.Name()) {
+			names = append(names, path.Join(dir, e.Name()))
 		}
 	}
 	files, errs := make([]*ast.File, len(names)), make([]error, len(names))
