@@ -150,6 +150,10 @@ func hardCases() []hardCase {
 		{"lanes by a comprehension of lanes", "-- lanes/a.cue --\npackage lanes\n\n" + lane("a", `"d"`) + "lanes: {for k, l in lanes {\"\\(k)\": l}}\n", ``},
 		{"a thousand lanes by a comprehension", "-- lanes/a.cue --\npackage lanes\n\nimport \"list\"\n\nlanes: {for i in list.Range(0, 1000, 1) {\"l\\(i)\": {title: \"t\\(i)\", description: \"d\", jobs: \"j\\(i)\": {description: \"d\", command: [\"true\"]}}}}\n", ``},
 
+		{"a field of a function", said1(`_x: mod.mod`, `_x`), `no list and no struct`},
+		{"a function for a value", said1(`_x: len`, `_x`), `description of lane a is a func`},
+		{"a call of no function", said1("_a: 1\n_x: _a(1)", `_x`), `cannot call non-function _a`},
+
 		// Imports, attributes, embedded files.
 		{"a package that imports itself", "-- lanes/a.cue --\npackage lanes\n\nimport \"example.com/repo/lanes\"\n\n" + lane("a", "lanes.x"), `import failed: package example\.com/repo/lanes imports itself, directly`},
 		{"packages in a circle", "-- lanes/a.cue --\npackage lanes\n\nimport \"example.com/repo/b\"\n\n" + lane("a", "b.x") +
