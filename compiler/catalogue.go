@@ -50,7 +50,7 @@ func LoadWithin(dir string, b Budget) (*Catalogue, error) {
 	c, read := new(Catalogue), new(tree)
 	if err == nil {
 		read = s.tree
-		err = b.run(dir, func() error { return c.fill(s) }, s.pieceByPiece)
+		err = b.run(laneFiles(dir), func() error { return c.fill(s) }, s.pieceByPiece)
 	}
 	var found Diagnostics
 	switch {

@@ -45,6 +45,23 @@ func FuzzLaneWords(f *testing.F) {
 	})
 }
 
+// FuzzFormat formats any bytes: into CUE, or diagnostics.
+func FuzzFormat(f *testing.F) {
+	for _, content := range mistakenFiles(f) {
+		f.Add(content)
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		out, err := Format("x.cue", content)
+		if err != nil {
+			told(t, err, string(content))
+			return
+		}
+		if _, err := Format("x.cue", out); err != nil {
+			t.Errorf("%q is formatted as %q: %v", content, out, err)
+		}
+	})
+}
+
 // FuzzGlob matches a path against any glob that the checks let through: it is
 // well formed, and no match takes long.
 func FuzzGlob(f *testing.F) {

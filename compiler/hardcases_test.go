@@ -39,8 +39,8 @@ func hardCases() []hardCase {
 
 		// Disjunctions.
 		{"a disjunct of itself", said1(`_t: {a: "1"} | {b: (_t & {}).b}`, `(_t & {a: "1"}).a`), ``},
-		{"a disjunction times 0", said1("_a: {b: 0 | 1, b, b * 0}", `"\(_a)"`), `evaluating field _a makes CUE's evaluator fail: runtime error: invalid`},
-		{"a disjunction times 0 at the top", said1("_b: 0 | 1\n_b\n_b * 0", `"d"`), `evaluating the file makes CUE's evaluator fail: runtime error: invalid`},
+		{"a disjunction times 0", said1("_a: {b: 0 | 1, b, b * 0}", `"\(_a)"`), `evaluating field _a makes CUE fail: runtime error: invalid`},
+		{"a disjunction times 0 at the top", said1("_b: 0 | 1\n_b\n_b * 0", `"d"`), `evaluating the file makes CUE fail: runtime error: invalid`},
 		{"an operand of a disjunction embedded", said1("_a: {0 | 1\n _a * 0}", `"\(_a)"`), `invalid interpolation`},
 		{"a product of its own disjunction", said1("_a: 0 | 1\n_b: {_a, _a * 0}", `"\(_b)"`), `description of lane a has no value: it is made from a field that has n`},
 		{"recursive disjunction in a struct", said1(wrappedRecursion(12), `"\(len((#T & {t: "r1"}).out))"`), over},

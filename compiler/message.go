@@ -57,7 +57,7 @@ func saidOf(e errors.Error) string {
 	case "invalid operand %s (found %s, want list or struct)":
 		format = "%s is no list and no struct, and has no fields: found %s"
 	case "expression exceeds maximum nesting depth of %d":
-		format = "the expression nests deeper than %d levels"
+		format = nestsDeeper
 	}
 	return packageOfHidden().ReplaceAllString(fmt.Sprintf(format, args...), "$1")
 }

@@ -23,6 +23,8 @@ type piece struct {
 	told Diagnostic
 	// needs are the names of other pieces that it refers to.
 	needs []string
+	// plain data is not what takes long.
+	plain bool
 }
 
 // pieces parses the files of the folder, and tells of each as it is read.
@@ -76,7 +78,7 @@ func (s *source) piecesOf(file string, f *ast.File) []piece {
 					if field, ok := e.(*ast.Field); ok && id != "" {
 						lane = Diagnostic{Position: p.position(field.Label.Pos()), Path: joinPath([]string{"lanes", id}), Message: "evaluating lane " + id}
 					}
-					out = append(out, piece{file: file, index: i, child: n, name: "lanes", needs: identifiers(e), told: lane})
+					out = append(out, piece{file: file, index: i, child: n, name: "lanes", needs: identifiers(e), told: lane, plain: plain(e)})
 				}
 				continue
 			}
@@ -86,7 +88,7 @@ func (s *source) piecesOf(file string, f *ast.File) []piece {
 			needs = append(needs, "")
 		}
 		if told.Message != "" {
-			out = append(out, piece{file: file, index: i, child: -1, name: name, needs: needs, told: told})
+			out = append(out, piece{file: file, index: i, child: -1, name: name, needs: needs, told: told, plain: plain(d)})
 		}
 	}
 	return out
@@ -113,6 +115,23 @@ func (p *places) pieceOf(d ast.Decl) (name string, told Diagnostic) {
 		told.Message = "evaluating what is embedded"
 	}
 	return name, told
+}
+
+// plain reports whether a declaration is made of literals alone.
+func plain(d ast.Decl) bool {
+	yes := true
+	ast.Walk(d, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Comprehension, *ast.BinaryExpr, *ast.CallExpr, *ast.Interpolation, *ast.IndexExpr, *ast.SliceExpr,
+			*ast.SelectorExpr, *ast.EmbedDecl, *ast.Attribute, *ast.LetClause:
+			yes = false
+		case *ast.Field:
+			_, reference := n.Value.(*ast.Ident)
+			yes = yes && !reference
+		}
+		return yes
+	}, nil)
+	return yes
 }
 
 // identifiers are the names that an expression uses.
