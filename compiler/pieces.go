@@ -118,16 +118,17 @@ func (p *places) pieceOf(d ast.Decl) (name string, told Diagnostic) {
 }
 
 // plain reports whether a declaration is made of literals alone.
-func plain(d ast.Decl) bool {
+func plain(n ast.Node) bool {
 	yes := true
-	ast.Walk(d, func(n ast.Node) bool {
+	ast.Walk(n, func(n ast.Node) bool {
 		switch n := n.(type) {
-		case *ast.Comprehension, *ast.BinaryExpr, *ast.CallExpr, *ast.Interpolation, *ast.IndexExpr, *ast.SliceExpr,
-			*ast.SelectorExpr, *ast.EmbedDecl, *ast.Attribute, *ast.LetClause:
-			yes = false
 		case *ast.Field:
-			_, reference := n.Value.(*ast.Ident)
-			yes = yes && !reference
+			_, _, err := ast.LabelName(n.Label)
+			yes = yes && err == nil && len(n.Attrs) == 0 && plain(n.Value)
+			return false
+		case *ast.StructLit, *ast.ListLit, *ast.BasicLit, *ast.CommentGroup, *ast.Comment:
+		default:
+			yes = false
 		}
 		return yes
 	}, nil)
