@@ -183,6 +183,8 @@ func hardCases() []hardCase {
 		{"an attribute that does not end", said1("_x: 1 @go(((((", `"d"`), `attribute missing '\)'`},
 		{"an experiment", "-- lanes/a.cue --\n@experiment(explicitopen)\npackage lanes\n\n" + lane("a", `"d"`), ``},
 		{"an unknown experiment", "-- lanes/a.cue --\n@experiment(nosuch)\npackage lanes\n\n" + lane("a", `"d"`), `parsing experiments for version "v0\.17\.0": unknown experiment "nosuch"`},
+		{"a module file that nests", "-- cue.mod/module.cue --\nmodule: \"example.com/repo\"\nlanguage: version: \"v0.17.0\"\nx: 1" + strings.Repeat(" + 1", 50000) + "\n" + said1("", `"d"`), `nests`},
+		{"a large module file", "-- cue.mod/module.cue --\nmodule: \"example.com/repo\"\nlanguage: version: \"v0.17.0\"\nx: 1" + strings.Repeat(" + 1", 500000) + "\n" + said1("", `"d"`), `too large`},
 		{"an old language version", "-- cue.mod/module.cue --\nmodule: \"example.com/repo\"\nlanguage: version: \"v0.0.1\"\n" + said1("", `"d"`), ``},
 		{"a language version to come", "-- cue.mod/module.cue --\nmodule: \"example.com/repo\"\nlanguage: version: \"v0.999.0\"\n" + said1("", `"d"`), `the language version v0\.999\.0 is newer than v0\.17\.1, the newest that t`},
 	}

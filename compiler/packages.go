@@ -240,7 +240,7 @@ func (p *packages) parse(name string) (*ast.File, error) {
 	if err != nil {
 		return nil, p.tree.unreadable(name, err)
 	}
-	f, err := p.parseSafely(name, content)
+	f, err := parseSafely(name, content, p.config)
 	if err != nil {
 		return nil, err
 	}
@@ -268,12 +268,12 @@ func (p *packages) parse(name string) (*ast.File, error) {
 
 // parseSafely turns a panic of the parser into an error: files are parsed by
 // goroutines of their own, which nothing else recovers from.
-func (p *packages) parseSafely(name string, content []byte) (f *ast.File, err error) {
+func parseSafely(name string, content []byte, options ...parser.Option) (f *ast.File, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			f, err = nil, &fileError{name: name, why: fmt.Sprintf("CUE's parser fails on the file: %v", r),
 				hint: "a mistake of CUE's own: write what changed last another way"}
 		}
 	}()
-	return parser.ParseFile(name, content, p.config)
+	return parser.ParseFile(name, content, options...)
 }
