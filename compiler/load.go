@@ -123,7 +123,7 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 			names = append(names, filepath.Base(f))
 		}
 		for _, name := range names {
-			b, err := os.ReadFile(s.tree.disk(path.Join(dir, name)))
+			b, err := readFile(s.tree.disk(path.Join(dir, name)))
 			switch want, ok := files[name]; {
 			case err != nil:
 				bad(dir, name, "can't read the schema on disk: "+bare(err))

@@ -247,17 +247,23 @@ func (p *packages) parse(name string) (*ast.File, error) {
 	if err := overLimits(f, content); err != nil {
 		return nil, err
 	}
+	embeds := false
 	for _, d := range f.Preamble() {
 		a, ok := d.(*ast.Attribute)
 		if !ok {
 			continue
 		}
 		switch key, _ := a.Split(); key {
+		case "extern":
+			embeds = true
 		case "ignore":
 			return nil, nil
 		case "if":
 			return nil, errors.Newf(a.Pos(), "@if has no meaning here: pikaci compiles without tags, so that a plan depends on nothing else")
 		}
+	}
+	if at := embedOf(f, content); at.IsValid() && !embeds {
+		return nil, errors.Newf(at, "@embed is passed over: it takes @extern(embed) above the package clause")
 	}
 	if at := f.Pos().File(); at != nil {
 		// What @embed reads is read, and recorded, through the tree.
