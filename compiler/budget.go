@@ -31,9 +31,9 @@ const budgetTick = 20 * time.Millisecond
 // run runs the evaluation and gives up on it when the budget is spent. The
 // evaluation then goes on in vain until the process ends, which is soon.
 //
-// Half-way, search begins: it evaluates the lane files piece by piece beside
+// whole says what is evaluated. Half-way, search begins: it evaluates the lane files piece by piece beside
 // the evaluation, so that the error can name the piece that takes so long.
-func (b Budget) run(dir string, evaluate func() error, search func(*search)) error {
+func (b Budget) run(whole Diagnostic, evaluate func() error, search func(*search)) error {
 	done := make(chan error, 1)
 	go func() {
 		defer func() {
@@ -43,7 +43,7 @@ func (b Budget) run(dir string, evaluate func() error, search func(*search)) err
 		}()
 		done <- evaluate()
 	}()
-	found := newSearch()
+	found := newSearch(whole)
 	defer found.stop()
 	start := time.Now()
 	look := time.NewTicker(budgetTick)
@@ -56,7 +56,7 @@ func (b Budget) run(dir string, evaluate func() error, search func(*search)) err
 				if !begun {
 					go found.run(search)
 				}
-				return found.panicked(dir, p, b.Time-time.Since(start))
+				return found.panicked(p, b.Time-time.Since(start))
 			}
 			return err
 		case <-look.C:
@@ -64,16 +64,21 @@ func (b Budget) run(dir string, evaluate func() error, search func(*search)) err
 		took, values, stacks := time.Since(start), memoryInUse("objects"), memoryInUse("stacks")
 		switch {
 		case stacks > maxStacks:
-			return found.over(dir, " nests too deep", "")
+			return found.over(" nests too deep", "")
 		case took >= b.Time:
-			return found.over(dir, " took over "+b.Time.String(), tooMuch+"--max-time allows more")
+			return found.over(" took over "+b.Time.String(), tooMuch+"--max-time allows more")
 		case values+stacks > b.Memory:
-			return found.over(dir, fmt.Sprintf(" took over %d MiB of memory", b.Memory>>20), tooMuch+"--max-memory allows more")
+			return found.over(fmt.Sprintf(" took over %d MiB of memory", b.Memory>>20), tooMuch+"--max-memory allows more")
 		case !begun && (took >= b.Time/2 || values+stacks > b.Memory/2 || stacks > maxStacks/4):
 			begun = true
 			go found.run(search)
 		}
 	}
+}
+
+// laneFiles is what is told of all lane files of a folder.
+func laneFiles(dir string) Diagnostic {
+	return Diagnostic{Position: Position{File: dir}, Message: "evaluating the lane files"}
 }
 
 // panicked is an evaluation that ended in a panic: a mistake of CUE's own.

@@ -40,13 +40,13 @@ func TestBudget(t *testing.T) {
 func TestBudgetPanic(t *testing.T) {
 	at := Position{File: "lanes/x.cue", Line: 3, Column: 1}
 	for want, search := range map[string]func(*search){
-		"lanes: evaluating the lane files makes CUE's evaluator fail: oh": func(*search) {},
-		"lanes/x.cue:3:1: evaluating field x makes CUE's evaluator fail: oh": func(f *search) {
+		"lanes: evaluating the lane files makes CUE fail: oh": func(*search) {},
+		"lanes/x.cue:3:1: evaluating field x makes CUE fail: oh": func(f *search) {
 			f.next(Diagnostic{Position: at, Message: "evaluating field x"})
 			panic("oh")
 		},
 	} {
-		err := DefaultBudget().run("lanes", func() error { panic("oh") }, search)
+		err := DefaultBudget().run(laneFiles("lanes"), func() error { panic("oh") }, search)
 		var d Diagnostics
 		if !errors.As(err, &d) || err.Error() != want {
 			t.Errorf("got %v, want %s", err, want)

@@ -62,7 +62,7 @@ func LoadLooking(dir string, b Budget) (*Catalogue, []string, error) {
 		read = s.tree
 	}
 	if err == nil {
-		err = b.run(dir, func() error { return c.fill(s) }, s.pieceByPiece)
+		err = b.run(laneFiles(dir), func() error { return c.fill(s) }, s.pieceByPiece)
 	}
 	var found Diagnostics
 	switch {

@@ -70,9 +70,14 @@ func badGlob(glob string) string {
 		return "parts of a path are joined by /, a backslash takes the next letter as it is"
 	case strings.ContainsRune(glob, 0):
 		return "it holds a NUL character"
+	case plan.GlobTooWide(glob):
+		return tooWide
 	}
 	return ""
 }
+
+// tooWide is said of a glob with more braces than can be tried.
+const tooWide = "its braces stand for over 1000 globs, and each would be tried"
 
 // windowsPath finds a backslash before a letter, which needs none.
 var windowsPath = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\\[A-Za-z0-9_]`) })
@@ -178,6 +183,8 @@ func (k *checker) job(l *laneFile, j *jobFile) {
 			k.bad(under("artifacts", strconv.Itoa(i)), "artifact glob %q leaves the artifacts folder: want a relative glob without ..", glob)
 		case !doublestar.ValidatePattern(glob):
 			k.bad(under("artifacts", strconv.Itoa(i)), "bad glob %q in artifacts: %s", glob, badGlob(glob))
+		case plan.GlobTooWide(glob):
+			k.bad(under("artifacts", strconv.Itoa(i)), "bad glob %q in artifacts: %s", glob, tooWide)
 		}
 	}
 	k.needs(l, j, under("needs"))

@@ -14,7 +14,7 @@ func LoadEarlier(dir string) (*Catalogue, error) {
 	}
 	s.tree.layOver(s.schemaDirs[0], files)
 	c := new(Catalogue)
-	if err := DefaultBudget().run(dir, func() error { return c.fill(s) }, s.pieceByPiece); err != nil {
+	if err := DefaultBudget().run(laneFiles(dir), func() error { return c.fill(s) }, s.pieceByPiece); err != nil {
 		return nil, err
 	}
 	return c, nil

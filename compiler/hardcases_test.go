@@ -39,8 +39,8 @@ func hardCases() []hardCase {
 
 		// Disjunctions.
 		{"a disjunct of itself", said1(`_t: {a: "1"} | {b: (_t & {}).b}`, `(_t & {a: "1"}).a`), ``},
-		{"a disjunction times 0", said1("_a: {b: 0 | 1, b, b * 0}", `"\(_a)"`), `evaluating field _a makes CUE's evaluator fail: runtime error: invalid`},
-		{"a disjunction times 0 at the top", said1("_b: 0 | 1\n_b\n_b * 0", `"d"`), `evaluating the file makes CUE's evaluator fail: runtime error: invalid`},
+		{"a disjunction times 0", said1("_a: {b: 0 | 1, b, b * 0}", `"\(_a)"`), `evaluating field _a makes CUE fail: runtime error: invalid`},
+		{"a disjunction times 0 at the top", said1("_b: 0 | 1\n_b\n_b * 0", `"d"`), `evaluating the file makes CUE fail: runtime error: invalid`},
 		{"an operand of a disjunction embedded", said1("_a: {0 | 1\n _a * 0}", `"\(_a)"`), `invalid interpolation`},
 		{"a product of its own disjunction", said1("_a: 0 | 1\n_b: {_a, _a * 0}", `"\(_b)"`), `description of lane a has no value: it is made from a field that has n`},
 		{"recursive disjunction in a struct", said1(wrappedRecursion(12), `"\(len((#T & {t: "r1"}).out))"`), over},
@@ -150,6 +150,10 @@ func hardCases() []hardCase {
 		{"lanes by a comprehension of lanes", "-- lanes/a.cue --\npackage lanes\n\n" + lane("a", `"d"`) + "lanes: {for k, l in lanes {\"\\(k)\": l}}\n", ``},
 		{"a thousand lanes by a comprehension", "-- lanes/a.cue --\npackage lanes\n\nimport \"list\"\n\nlanes: {for i in list.Range(0, 1000, 1) {\"l\\(i)\": {title: \"t\\(i)\", description: \"d\", jobs: \"j\\(i)\": {description: \"d\", command: [\"true\"]}}}}\n", ``},
 
+		{"a field of a function", said1(`_x: mod.mod`, `_x`), `no list and no struct`},
+		{"a function for a value", said1(`_x: len`, `_x`), `description of lane a is a func`},
+		{"a call of no function", said1("_a: 1\n_x: _a(1)", `_x`), `cannot call non-function _a`},
+
 		// Imports, attributes, embedded files.
 		{"a package that imports itself", "-- lanes/a.cue --\npackage lanes\n\nimport \"example.com/repo/lanes\"\n\n" + lane("a", "lanes.x"), `import failed: package example\.com/repo/lanes imports itself, directly`},
 		{"packages in a circle", "-- lanes/a.cue --\npackage lanes\n\nimport \"example.com/repo/b\"\n\n" + lane("a", "b.x") +
@@ -179,6 +183,8 @@ func hardCases() []hardCase {
 		{"an attribute that does not end", said1("_x: 1 @go(((((", `"d"`), `attribute missing '\)'`},
 		{"an experiment", "-- lanes/a.cue --\n@experiment(explicitopen)\npackage lanes\n\n" + lane("a", `"d"`), ``},
 		{"an unknown experiment", "-- lanes/a.cue --\n@experiment(nosuch)\npackage lanes\n\n" + lane("a", `"d"`), `parsing experiments for version "v0\.17\.0": unknown experiment "nosuch"`},
+		{"a module file that nests", "-- cue.mod/module.cue --\nmodule: \"example.com/repo\"\nlanguage: version: \"v0.17.0\"\nx: 1" + strings.Repeat(" + 1", 50000) + "\n" + said1("", `"d"`), `nests`},
+		{"a large module file", "-- cue.mod/module.cue --\nmodule: \"example.com/repo\"\nlanguage: version: \"v0.17.0\"\nx: 1" + strings.Repeat(" + 1", 500000) + "\n" + said1("", `"d"`), `too large`},
 		{"an old language version", "-- cue.mod/module.cue --\nmodule: \"example.com/repo\"\nlanguage: version: \"v0.0.1\"\n" + said1("", `"d"`), ``},
 		{"a language version to come", "-- cue.mod/module.cue --\nmodule: \"example.com/repo\"\nlanguage: version: \"v0.999.0\"\n" + said1("", `"d"`), `the language version v0\.999\.0 is newer than v0\.17\.1, the newest that t`},
 	}

@@ -32,6 +32,8 @@ const (
 	maxExponent = 1000
 )
 
+const nestsDeeper = "the expression nests deeper than %d levels"
+
 // tooLarge is what reading a file over maxFile gives.
 type tooLarge struct{ size int64 }
 
@@ -73,7 +75,7 @@ var errNotAFile = errors.New("it is no ordinary file")
 // overLimits says where a file nests too deep or holds too large a number.
 func overLimits(f *ast.File, content []byte) error {
 	if at, deep := tooDeep(f, len(content)); deep {
-		return errors.Newf(at, "the expression nests deeper than %d levels", maxDepth)
+		return errors.Newf(at, nestsDeeper, maxDepth)
 	}
 	if !mayHoldLargeNumber(content) {
 		return nil

@@ -120,7 +120,7 @@ func (s *source) foreignSchema(files map[string][]byte) Diagnostics {
 	for i, dir := range s.schemaDirs {
 		names := s.tree.list(dir)
 		for _, name := range names {
-			b, err := os.ReadFile(s.tree.disk(path.Join(dir, name)))
+			b, err := readFile(s.tree.disk(path.Join(dir, name)))
 			s.tree.looks.note(readFileLook, s.tree.disk(path.Join(dir, name)), fileFound(b, err))
 			switch want, ok := files[name]; {
 			case err != nil:

@@ -36,6 +36,13 @@ var packageOfHidden = sync.OnceValue(func() *regexp.Regexp { return regexp.MustC
 // this program where CUE's are of its insides.
 func saidOf(e errors.Error) string {
 	format, args := e.Msg()
+	args = slices.Clone(args)
+	for i, arg := range args {
+		if arg == nil {
+			// CUE has no syntax of its own functions to show.
+			args[i] = "it"
+		}
+	}
 	switch format {
 	case "cycle with field: %v":
 		format = "a field that is made from itself, by way of %v"
@@ -47,8 +54,10 @@ func saidOf(e errors.Error) string {
 		format = "nothing uses the alias or let %s"
 	case "explicit error (_|_ literal) in source":
 		format = "the value is _|_, which is an error"
+	case "invalid operand %s (found %s, want list or struct)":
+		format = "%s is no list and no struct, and has no fields: found %s"
 	case "expression exceeds maximum nesting depth of %d":
-		format = "the expression nests deeper than %d levels"
+		format = nestsDeeper
 	}
 	return packageOfHidden().ReplaceAllString(fmt.Sprintf(format, args...), "$1")
 }

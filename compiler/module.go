@@ -9,12 +9,15 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/errors"
-	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
 )
 
 // moduleInfo is what a module file says that matters here.
 type moduleInfo struct{ name, language string }
+
+// maxModuleFile is the size of a module file that is read, in bytes. It is read
+// before the budget runs, and one of this size can't nest too deep to be parsed.
+const maxModuleFile = 256 << 10
 
 // readModule reads the module file of the tree.
 func readModule(t *tree) (moduleInfo, error) {
@@ -22,8 +25,14 @@ func readModule(t *tree) (moduleInfo, error) {
 	if err != nil {
 		return moduleInfo{}, t.unreadable(moduleFile, err)
 	}
-	f, err := parser.ParseFile(moduleFile, b)
+	if len(b) > maxModuleFile {
+		return moduleInfo{}, &fileError{name: moduleFile, why: fmt.Sprintf("the file is too large: %d bytes, and at most %d are read", len(b), maxModuleFile)}
+	}
+	f, err := parseSafely(moduleFile, b)
 	if err != nil {
+		return moduleInfo{}, err
+	}
+	if err := overLimits(f, b); err != nil {
 		return moduleInfo{}, err
 	}
 	fields := readPlaces(t, []*ast.File{f}).fields

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
@@ -50,7 +51,7 @@ func (p *packages) load(dir string, files []*ast.File) (*build.Instance, []error
 // parsePackage parses the files of a folder's package.
 func (p *packages) parsePackage(dir string) ([]*ast.File, []errors.Error) {
 	files, errs := p.parseDir(dir)
-	if len(errs) > 0 {
+	if errs = append(errs, p.folders(dir)...); len(errs) > 0 {
 		return nil, errs
 	}
 	name := ""
@@ -72,6 +73,28 @@ func (p *packages) parsePackage(dir string) ([]*ast.File, []errors.Error) {
 		return nil, errs
 	}
 	return append(above, files...), nil
+}
+
+// folders are those that are named like lane files: CUE passes them over, and
+// whoever made one meant a file.
+func (p *packages) folders(dir string) []errors.Error {
+	entries, err := p.tree.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	var out []errors.Error
+	for _, e := range entries {
+		if e.IsDir() && isSource(e.Name()) {
+			out = append(out, p.tree.unreadable(path.Join(dir, e.Name()), syscall.EISDIR))
+		}
+	}
+	return out
+}
+
+// isSource reports whether a file of that name is part of a package.
+func isSource(name string) bool {
+	return strings.HasSuffix(name, ".cue") && name[0] != '.' && name[0] != '_' &&
+		!strings.HasSuffix(name, "_test.cue") && !strings.HasSuffix(name, "_tool.cue")
 }
 
 func (p *packages) instance(dir, shown string) *build.Instance {
@@ -197,9 +220,8 @@ func (p *packages) parseDir(dir string) ([]*ast.File, []errors.Error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if n := e.Name(); strings.HasSuffix(n, ".cue") && !e.IsDir() && n[0] != '.' && n[0] != '_' &&
-			!strings.HasSuffix(n, "_test.cue") && !strings.HasSuffix(n, "_tool.cue") {
-			names = append(names, path.Join(dir, n))
+		if !e.IsDir() && isSource(e.Name()) {
+			names = append(names, path.Join(dir, e.Name()))
 		}
 	}
 	files, errs := make([]*ast.File, len(names)), make([]error, len(names))
@@ -229,24 +251,30 @@ func (p *packages) parse(name string) (*ast.File, error) {
 
 // parseContent gives nil for a file that says @ignore().
 func (p *packages) parseContent(name string, content []byte) (*ast.File, error) {
-	f, err := p.parseSafely(name, content)
+	f, err := parseSafely(name, content, p.config)
 	if err != nil {
 		return nil, err
 	}
 	if err := overLimits(f, content); err != nil {
 		return nil, err
 	}
+	embeds := false
 	for _, d := range f.Preamble() {
 		a, ok := d.(*ast.Attribute)
 		if !ok {
 			continue
 		}
 		switch key, _ := a.Split(); key {
+		case "extern":
+			embeds = true
 		case "ignore":
 			return nil, nil
 		case "if":
 			return nil, errors.Newf(a.Pos(), "@if has no meaning here: pikaci compiles without tags, so that a plan depends on nothing else")
 		}
+	}
+	if at := embedOf(f, content); at.IsValid() && !embeds {
+		return nil, errors.Newf(at, "@embed is passed over: it takes @extern(embed) above the package clause")
 	}
 	if at := f.Pos().File(); at != nil {
 		// What @embed reads is read, and recorded, through the tree.
@@ -257,12 +285,12 @@ func (p *packages) parseContent(name string, content []byte) (*ast.File, error) 
 
 // parseSafely turns a panic of the parser into an error: files are parsed by
 // goroutines of their own, which nothing else recovers from.
-func (p *packages) parseSafely(name string, content []byte) (f *ast.File, err error) {
+func parseSafely(name string, content []byte, options ...parser.Option) (f *ast.File, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			f, err = nil, &fileError{name: name, why: fmt.Sprintf("CUE's parser fails on the file: %v", r),
 				hint: "a mistake of CUE's own: write what changed last another way"}
 		}
 	}()
-	return parser.ParseFile(name, content, p.config)
+	return parser.ParseFile(name, content, options...)
 }

@@ -23,6 +23,8 @@ type piece struct {
 	told Diagnostic
 	// needs are the names of other pieces that it refers to.
 	needs []string
+	// plain data is not what takes long.
+	plain bool
 }
 
 // pieces parses the files of the folder, and tells of each as it is read.
@@ -76,7 +78,7 @@ func (s *source) piecesOf(file string, f *ast.File) []piece {
 					if field, ok := e.(*ast.Field); ok && id != "" {
 						lane = Diagnostic{Position: p.position(field.Label.Pos()), Path: joinPath([]string{"lanes", id}), Message: "evaluating lane " + id}
 					}
-					out = append(out, piece{file: file, index: i, child: n, name: "lanes", needs: identifiers(e), told: lane})
+					out = append(out, piece{file: file, index: i, child: n, name: "lanes", needs: identifiers(e), told: lane, plain: plain(e)})
 				}
 				continue
 			}
@@ -86,7 +88,7 @@ func (s *source) piecesOf(file string, f *ast.File) []piece {
 			needs = append(needs, "")
 		}
 		if told.Message != "" {
-			out = append(out, piece{file: file, index: i, child: -1, name: name, needs: needs, told: told})
+			out = append(out, piece{file: file, index: i, child: -1, name: name, needs: needs, told: told, plain: plain(d)})
 		}
 	}
 	return out
@@ -113,6 +115,24 @@ func (p *places) pieceOf(d ast.Decl) (name string, told Diagnostic) {
 		told.Message = "evaluating what is embedded"
 	}
 	return name, told
+}
+
+// plain reports whether a declaration is made of literals alone.
+func plain(n ast.Node) bool {
+	yes := true
+	ast.Walk(n, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Field:
+			_, _, err := ast.LabelName(n.Label)
+			yes = yes && err == nil && len(n.Attrs) == 0 && plain(n.Value)
+			return false
+		case *ast.StructLit, *ast.ListLit, *ast.BasicLit, *ast.CommentGroup, *ast.Comment:
+		default:
+			yes = false
+		}
+		return yes
+	}, nil)
+	return yes
 }
 
 // identifiers are the names that an expression uses.

@@ -16,6 +16,8 @@ const enough = 100 * time.Millisecond
 // does not tell what it is at, so each piece is evaluated by itself, and that
 // which does not end, or took longest, is it.
 type search struct {
+	// whole is what is told where no piece is known.
+	whole   Diagnostic
 	mu      sync.Mutex
 	stopped bool
 	// current is at work since then; longest took most of those that ended.
@@ -28,7 +30,7 @@ type search struct {
 	ended chan struct{}
 }
 
-func newSearch() *search { return &search{ended: make(chan struct{})} }
+func newSearch(whole Diagnostic) *search { return &search{whole: whole, ended: make(chan struct{})} }
 
 // run searches until it is stopped, has tried every piece, or panics: what
 // makes the evaluator panic here makes it panic there.
@@ -49,18 +51,18 @@ func (f *search) run(search func(*search)) {
 
 // panicked is the error of an evaluator that panicked, at the piece where it
 // does so alone; the search has that long to find it.
-func (f *search) panicked(dir string, p *panicked, limit time.Duration) error {
+func (f *search) panicked(p *panicked, limit time.Duration) error {
 	select {
 	case <-f.ended:
 	case <-time.After(limit):
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d := Diagnostic{Position: Position{File: dir}, Message: "evaluating the lane files"}
+	d := f.whole
 	if f.fatal.Message != "" {
 		d = f.fatal
 	}
-	d.Message += fmt.Sprintf(" makes CUE's evaluator fail: %v", p.value)
+	d.Message += fmt.Sprintf(" makes CUE fail: %v", p.value)
 	d.Hint = "a mistake of CUE's own: write this another way"
 	return Diagnostics{d}
 }
@@ -84,11 +86,11 @@ func (f *search) stop() {
 
 // over is the error of a spent budget, at the piece that spent it if it is
 // known.
-func (f *search) over(dir, what, hint string) error {
+func (f *search) over(what, hint string) error {
 	f.next(Diagnostic{})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	d := Diagnostic{Position: Position{File: dir}, Message: "evaluating the lane files"}
+	d := f.whole
 	if f.took >= enough {
 		d = f.longest
 	}
@@ -152,6 +154,9 @@ func groupsOf(pieces []piece) [][]*piece {
 	var groups [][]*piece
 	total := 0
 	for i := range pieces {
+		if pieces[i].plain {
+			continue
+		}
 		group := withNeeds(&pieces[i], byName)
 		groups = append(groups, group)
 		if total += len(group); total > mostPieces {

@@ -3,7 +3,6 @@ package compiler
 import (
 	"cmp"
 	"fmt"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -225,7 +224,7 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 			d.Position, d.Others = at, append([]Position{d.Position}, d.Others...)
 		}
 		d.Message = message(e)
-		d = p.advise(d, e)
+		d = p.unopened(p.advise(d, e), e)
 		key := d.Path
 		if key == "" {
 			key = d.Position.String()
@@ -246,25 +245,6 @@ func hasOther(found []errors.Error, e errors.Error) bool {
 	return slices.ContainsFunc(found, func(o errors.Error) bool {
 		return o != e && slices.Equal(o.Path(), e.Path())
 	})
-}
-
-// embedded is the place in a file that @embed reads and that is wrong; false
-// for an error of another kind. Such files are named as the attribute does,
-// from the folder of the file that holds it.
-func (p *places) embedded(e errors.Error) (Position, bool) {
-	outer := e.Position()
-	for err := errors.Unwrap(e); err != nil; err = errors.Unwrap(err) {
-		inner, ok := err.(errors.Error)
-		if !ok || !outer.IsValid() || !inner.Position().IsValid() || strings.HasSuffix(inner.Position().Filename(), ".cue") {
-			continue
-		}
-		name := path.Join(path.Dir(outer.Filename()), inner.Position().Filename())
-		if _, read := p.tree.read[name]; read {
-			at := inner.Position().Position()
-			return Position{File: p.tree.display(name), Line: at.Line, Column: at.Column}, true
-		}
-	}
-	return Position{}, false
 }
 
 // userPositions are an error's places in files of the user.

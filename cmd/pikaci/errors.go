@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -89,7 +90,11 @@ func githubErrors(found compiler.Diagnostics, workspace string) []byte {
 	var b bytes.Buffer
 	for i, d := range found {
 		if i == maxDiagnostics {
-			fmt.Fprintf(&b, "::error title=pikaci::and %d more\n", len(found)-i)
+			level := compiler.Warning
+			if slices.ContainsFunc(found[i:], func(d compiler.Diagnostic) bool { return severity(d) == compiler.Mistake }) {
+				level = compiler.Mistake
+			}
+			fmt.Fprintf(&b, "::%s title=pikaci::and %d more\n", level, len(found)-i)
 			break
 		}
 		var properties []string

@@ -97,7 +97,7 @@ func sarifOf(d compiler.Diagnostic) sarifResult {
 	}
 	if d.Position.File != "" {
 		at := sarifLocation{Physical: sarifAt(d.Position)}
-		if region := at.Physical.Region; region != nil && d.Source != "" {
+		if region := at.Physical.Region; region != nil && region.StartColumn > 0 && d.Source != "" {
 			end := d.Position.Column + wordLength(d.Source, d.Position.Column-1)
 			region.StartColumn = utf16Column(d.Source, d.Position.Column)
 			region.EndColumn = utf16Column(d.Source, end)

@@ -21,6 +21,21 @@ func TestGitHubEscapes(t *testing.T) {
 	}
 }
 
+// TestGitHubCountsTheRest checks that warnings left out make no error.
+func TestGitHubCountsTheRest(t *testing.T) {
+	found := make(compiler.Diagnostics, maxDiagnostics+2)
+	for i := range found {
+		found[i] = compiler.Diagnostic{Message: "m", Severity: compiler.Warning}
+	}
+	if got := string(githubErrors(found, "")); !strings.HasSuffix(got, "\n::warning title=pikaci::and 2 more\n") {
+		t.Errorf("got %q", got)
+	}
+	found[maxDiagnostics].Severity = ""
+	if got := string(githubErrors(found, "")); !strings.HasSuffix(got, "\n::error title=pikaci::and 2 more\n") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestColours(t *testing.T) {
 	file, err := os.CreateTemp(t.TempDir(), "")
 	if err != nil {

@@ -183,6 +183,9 @@ func (c *checker) jobFields(j *Job) {
 		if !relativeInside(glob) {
 			bad("artifact glob %q leaves the artifacts folder", glob)
 		}
+		if GlobTooWide(glob) {
+			bad("artifact glob %.80q stands for over %d globs", glob, maxGlobChoices)
+		}
 	}
 }
 

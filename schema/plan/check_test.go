@@ -91,6 +91,7 @@ func TestCheck(t *testing.T) {
 		{"needs an unknown job", func(p *Plan) { p.Jobs[1].Needs = []string{"x"} }, `needs "x", which is not another job`},
 		{"needs itself", func(p *Plan) { p.Jobs[1].Needs = []string{"host"} }, `needs "host", which is not another job`},
 		{"artifact outside", func(p *Plan) { p.Jobs[0].Artifacts = []string{"a/../../b"} }, "leaves the artifacts folder"},
+		{"artifact glob of many", func(p *Plan) { p.Jobs[0].Artifacts = []string{strings.Repeat("{a,b}", 20)} }, "stands for over 1000 globs"},
 
 		{"image", func(p *Plan) { p.Jobs[0].Incus.Image = "a b" }, "incus.image"},
 		{"instance type", func(p *Plan) { p.Jobs[0].Incus.InstanceType = "vm" }, `incus.instance_type is "vm"`},
