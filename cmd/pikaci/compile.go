@@ -41,6 +41,7 @@ type compileFlags struct {
 	budget       *budgetFlags
 	tree         string
 	watch        bool
+	installables bool
 }
 
 func compileCommand() command {
@@ -94,6 +95,7 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 	set.BoolVar(&f.json, "json", false, "print the list as JSON (with --list)")
 	set.StringVar(&f.tree, "tree", "", "`DIR` source tree to hold the lanes' paths against: warn of globs that match\nnothing in it (default: not checked)")
 	set.BoolVar(&f.watch, "watch", false, "compile again on every save, until Ctrl-C: show mistakes, and what changed in\nthe graph since it was right the last time (the plan is written with -o only)")
+	set.BoolVar(&f.installables, "check-installables", false, "ask Nix whether the flake of the source tree (--tree, else the lanes' CUE module)\nhas the outputs that payloads name; nothing is built, answers are cached")
 	f.errorFormat = declareErrorFormat(set)
 	f.budget = declareBudget(set)
 	return f
@@ -134,6 +136,11 @@ func runCompile(ctx context.Context, s *session, f *compileFlags, args []string)
 	p, err := awaited(ctx, func() (*plan.Plan, error) { return catalogue.Compile(sel) })
 	if err != nil {
 		return err
+	}
+	if f.installables {
+		if err := f.checkInstallables(ctx, catalogue, p); err != nil {
+			return err
+		}
 	}
 	s.explain(p, f.validatesOnly())
 	b, err := f.encode(p)
@@ -271,7 +278,7 @@ func (f *compileFlags) rewrite(args []string) string {
 	words := append([]string{"pikaci", "compile"}, args...)
 	f.set.Visit(func(given *pflag.Flag) {
 		switch given.Name {
-		case "check", "output", "error-format", "max-time", "max-memory", "tree":
+		case "check", "output", "error-format", "max-time", "max-memory", "tree", "check-installables":
 		case "changed-path":
 			for _, p := range f.changedPaths {
 				words = append(words, "--changed-path", p)
