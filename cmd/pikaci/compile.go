@@ -41,6 +41,7 @@ type compileFlags struct {
 	tree         string
 	watch        bool
 	noCache      bool
+	installables bool
 }
 
 func compileCommand() command {
@@ -95,6 +96,7 @@ func declareCompile(set *pflag.FlagSet) *compileFlags {
 	set.StringVar(&f.tree, "tree", "", "`DIR` source tree to hold the lanes' paths against: warn of globs that match\nnothing in it (default: not checked)")
 	set.BoolVar(&f.watch, "watch", false, "compile again on every save, until Ctrl-C: show mistakes, and what changed in\nthe graph since it was right the last time (the plan is written with -o only)")
 	set.BoolVar(&f.noCache, "no-cache", false, "evaluate the lane files even if they are the same as before")
+	set.BoolVar(&f.installables, "check-installables", false, "ask Nix whether the flake of the source tree (--tree, else the lanes' CUE module)\nhas the outputs that payloads name; nothing is built, answers are cached")
 	f.errorFormat = declareErrorFormat(set)
 	f.budget = declareBudget(set)
 	return f
@@ -148,7 +150,7 @@ func (f *compileFlags) load(ctx context.Context, s *session, b compiler.Budget) 
 // compile gives the plan, and notes the warnings.
 func (f *compileFlags) compile(ctx context.Context, s *session, b compiler.Budget, args []string) (*compiler.Compiled, error) {
 	sel, unselected := f.selection(ctx, s, args)
-	if _, watched := s.lookupEnv(looksFile); unselected == nil && f.tree == "" && !watched {
+	if _, watched := s.lookupEnv(looksFile); unselected == nil && f.tree == "" && !f.installables && !watched {
 		var cache *compiler.Cache
 		if !f.noCache {
 			cache = s.openCache()
@@ -160,7 +162,8 @@ func (f *compileFlags) compile(ctx context.Context, s *session, b compiler.Budge
 		return out, err
 	}
 	// What is wrong with the lane files is told before what is wrong with the
-	// selection, and whether globs match needs more than a plan.
+	// selection, and whether globs match or outputs are there needs more than a
+	// plan.
 	catalogue, err := f.load(ctx, s, b)
 	if err != nil {
 		return nil, err
@@ -171,7 +174,15 @@ func (f *compileFlags) compile(ctx context.Context, s *session, b compiler.Budge
 	if unselected != nil {
 		return nil, unselected
 	}
-	return awaited(ctx, func() (*compiler.Compiled, error) { return catalogue.Compiled(sel) })
+	out, err := awaited(ctx, func() (*compiler.Compiled, error) { return catalogue.Compiled(sel) })
+	if err != nil || !f.installables {
+		return out, err
+	}
+	p, err := out.Plan()
+	if err != nil {
+		return nil, err
+	}
+	return out, f.checkInstallables(ctx, catalogue, p)
 }
 
 // write says why lanes were chosen, and writes the plan to where it belongs or
@@ -304,7 +315,7 @@ func (f *compileFlags) rewrite(args []string) string {
 	words := append([]string{"pikaci", "compile"}, args...)
 	f.set.Visit(func(given *pflag.Flag) {
 		switch given.Name {
-		case "check", "output", "error-format", "max-time", "max-memory", "tree", "no-cache":
+		case "check", "output", "error-format", "max-time", "max-memory", "tree", "no-cache", "check-installables":
 		case "changed-path":
 			for _, p := range f.changedPaths {
 				words = append(words, "--changed-path", p)

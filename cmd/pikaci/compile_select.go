@@ -62,7 +62,7 @@ func (f *compileFlags) validateList(lanes []string) error {
 		return usage("", "--list and LANE exclude each other: it shows all lanes")
 	}
 	for _, other := range []string{
-		"job", "trigger", "changed-since", "changed-path", "format", "run-dir", "run-id", "created-at", "output", "check", "tree",
+		"job", "trigger", "changed-since", "changed-path", "format", "run-dir", "run-id", "created-at", "output", "check", "tree", "check-installables",
 	} {
 		if err := exclude(f.set, "list", other); err != nil {
 			return err

@@ -62,7 +62,7 @@ func (a *attempt) like(b *attempt) bool {
 
 // validateWatch refuses what a watch can't do over and over.
 func (f *compileFlags) validateWatch() error {
-	for _, other := range []string{"check", "list"} {
+	for _, other := range []string{"check", "list", "check-installables"} {
 		if err := exclude(f.set, "watch", other); err != nil {
 			return err
 		}
@@ -200,34 +200,32 @@ func (w *watch) tell(now *attempt, look watching.Look) error {
 		head = clock + " " + printable(oneLine(strings.Join(changed, " ")))
 	}
 	lines := []string{w.palette.bold + head + w.palette.off}
-	if says := strings.TrimSuffix(string(now.says), "\n"); says != "" {
-		lines = append(lines, strings.Split(says, "\n")...)
-	}
-	if now.code == exitOK {
-		more, err := w.compare(now.plan)
+	state := w.palette.red + "not right, and was not since the beginning" + w.palette.off
+	switch {
+	case now.code == exitOK:
+		difference, right, err := w.compare(now.plan)
 		if err != nil {
 			return err
 		}
-		lines, w.rightAt = append(lines, more...), clock
-	} else {
-		state := "not right, and was not since the beginning"
-		if w.right != nil {
-			state = "not right; it was at " + w.rightAt
-		}
-		lines = append(lines, w.palette.red+state+w.palette.off)
+		// Before the warnings, which may be many.
+		lines, state, w.rightAt = append(lines, difference...), right, clock
+	case w.right != nil:
+		state = w.palette.red + "not right; it was at " + w.rightAt + w.palette.off
+	}
+	if says := strings.TrimSuffix(string(now.says), "\n"); says != "" {
+		lines = append(lines, strings.Split(says, "\n")...)
 	}
 	w.last = now
-	return w.screen.show(lines)
+	return w.screen.show(append(lines, state))
 }
 
 // compare says what changed in the graph since it was right the last time, and
-// writes the plan's file.
-func (w *watch) compare(encoded []byte) ([]string, error) {
+// how it stands; it writes the plan's file.
+func (w *watch) compare(encoded []byte) (lines []string, state string, err error) {
 	p, err := plan.Decode(encoded)
 	if err != nil {
-		return nil, fmt.Errorf("read the compile's plan: %w", err)
+		return nil, "", fmt.Errorf("read the compile's plan: %w", err)
 	}
-	var lines []string
 	if w.right != nil {
 		d := plandiff.Compare(w.right, p)
 		if d.Empty() {
@@ -243,14 +241,14 @@ func (w *watch) compare(encoded []byte) ([]string, error) {
 			chosen++
 		}
 	}
-	state := fmt.Sprintf("right: %s, %s", counted(chosen, "lane"), counted(len(p.Jobs), "job"))
+	state = fmt.Sprintf("right: %s, %s", counted(chosen, "lane"), counted(len(p.Jobs), "job"))
 	if w.output != "" {
 		if err := writeFile(w.output, encoded); err != nil {
-			return append(lines, "pikaci: "+printable(oneLine(err.Error()))), nil
+			return append(lines, "pikaci: "+printable(oneLine(err.Error()))), state, nil
 		}
 		state += ", in " + printable(oneLine(w.output))
 	}
-	return append(lines, state), nil
+	return lines, state, nil
 }
 
 // maxChanged is how many names of changed files are shown before the rest is a

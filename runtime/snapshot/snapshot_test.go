@@ -29,13 +29,17 @@ func write(t *testing.T, root string, files map[string]string) {
 	}
 }
 
-// take copies the tree and returns the copy.
+// take copies the tree and returns the copy. Without a copy its hash must be the
+// same.
 func take(t *testing.T, source string, f snapshot.Filter) (string, snapshot.Result) {
 	t.Helper()
 	target := filepath.Join(t.TempDir(), "snapshot")
 	r, err := snapshot.Take(t.Context(), source, target, f)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if h, err := snapshot.Hash(t.Context(), source, f); err != nil || h != r {
+		t.Errorf("hashed as %+v, %v, copied as %+v", h, err, r)
 	}
 	return target, r
 }
