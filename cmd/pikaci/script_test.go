@@ -38,7 +38,7 @@ func TestScript(t *testing.T) {
 			e.Defer(func() { checkJournals(t, e.WorkDir) })
 			return setupScript(e, root)
 		},
-		Cmds:                commands,
+		Cmds: commands,
 	})
 }
 
