@@ -215,8 +215,7 @@ func (x *execution) take() error {
 // settle works out where records go and how much runs at one time.
 func (x *execution) settle() error {
 	var err error
-	fromRunner := func() (string, error) { return x.runner.StateRoot, nil }
-	if x.stateRoot, err = stateRoot(x.flags.stateRoot, x.fromEnv, fromRunner, x.source); err != nil {
+	if x.stateRoot, err = stateRootOf(x.flags.stateRoot, x.fromEnv, x.runner, x.source); err != nil {
 		return err
 	}
 	c := x.runner.Ceilings

@@ -80,11 +80,8 @@ func (r *records) before(s *session, dir *record.Dir, run record.Run) ([]record.
 		if other.ID == dir.ID || other.State != history.Finished || other.StartedAt.After(run.StartedAt) || other.PrepareOnly != run.PrepareOnly || !sameLanes(&other, run.Lanes) {
 			continue
 		}
-		d, err := record.Open(runs.Root, other.ID)
-		if err != nil {
-			continue // it was removed in the meantime
-		}
-		if past, err := d.Read(); err == nil {
+		d := record.Dir{ID: other.ID, Path: other.Path}
+		if past, err := d.Read(); err == nil { // else it was removed meanwhile
 			others = append(others, past.Run)
 		}
 	}

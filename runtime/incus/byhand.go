@@ -88,9 +88,9 @@ func runByHand(j *runtime.JobContext, command []string, incus func(...string) st
 		lines = append(lines, "# Its own copy of the snapshot, in the snapshot's place.",
 			root(fmt.Sprintf("cp -a %s %s; %s; mount --bind %s %s", guest.Snapshot, workspace, own(workspace), workspace, guest.Snapshot)))
 	}
-	words := []string{"exec", "-T", `"$name"`, "--user", user, "--group",
-		`"$(` + incus("exec", "-T", `"$name"`, "--", "sh", "-c", quote("id -g "+user+" 2>/dev/null || echo "+user)) + `)"`,
-		"--cwd", quote(j.Job.WorkingDir), "--env", quote("HOME=" + home)}
+	lines = append(lines, "# The group of its user, as the guest has it.",
+		"group=$("+incus("file", "pull", `"$name/etc/passwd"`, "-")+" | awk -F: -v u="+user+" '$3 == u && !n++ { print $4 } END { if (!n) print u }')")
+	words := []string{"exec", "-T", `"$name"`, "--user", user, "--group", `"$group"`, "--cwd", quote(j.Job.WorkingDir), "--env", quote("HOME=" + home)}
 	env := j.Environment(runtime.GuestArtifactsDir)
 	for _, key := range slices.Sorted(maps.Keys(env)) {
 		if slices.Contains(j.Job.Secrets, key) {
