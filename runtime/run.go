@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
@@ -36,7 +37,8 @@ type Config struct {
 	// Secrets are the values of all secrets that the plan's jobs name.
 	Secrets map[string]string
 	Limits  Limits
-	// Job takes one job and those that it needs; empty: all.
+	// Job takes one job, or several with commas between them, and those that
+	// they need; empty: all.
 	Job string
 	// InfraRetries is how often a node is tried again that could not be
 	// carried out.
@@ -276,7 +278,8 @@ func Contexts(p *plan.Plan, run *RunContext, only string, secrets map[string]str
 	return contexts
 }
 
-// Wanted are the ids of one job and of those that it needs, or of all.
+// Wanted are the ids of one job, or of several with commas between them, and of
+// those that they need, or of all.
 func Wanted(p *plan.Plan, only string) map[string]bool {
 	needs := make(map[string][]string, len(p.Jobs))
 	for _, j := range p.Jobs {
@@ -292,8 +295,9 @@ func Wanted(p *plan.Plan, only string) map[string]bool {
 			}
 		}
 	}
+	several := strings.Split(only, ",")
 	for _, j := range p.Jobs {
-		if only == "" || j.ID == only {
+		if only == "" || slices.Contains(several, j.ID) {
 			add(j.ID)
 		}
 	}

@@ -59,6 +59,9 @@ func commands() []command {
 		logsCommand(),
 		artifactsCommand(),
 		payloadsCommand(),
+		rerunCommand(),
+		whySlowCommand(),
+		reproduceCommand(),
 		diffCommand(),
 		graphCommand(),
 		explainCommand(),
@@ -76,7 +79,7 @@ func run(ctx context.Context, s session) int {
 	s.stdout = out
 	err := dispatch(ctx, &s)
 	var ended *verdictError
-	if out.err != nil && !errors.As(err, &ended) && s.args[0] != "exec" {
+	if out.err != nil && !errors.As(err, &ended) && s.args[0] != "exec" && s.args[0] != "rerun" {
 		// What was printed is cut off: whatever else came of it, that it is
 		// not whole must be told. Only a run's verdict stands above it.
 		err = out.err

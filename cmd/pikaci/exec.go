@@ -77,7 +77,7 @@ func (f *execFlags) register(s *pflag.FlagSet) {
 	s.IntVar(&f.parallel, "parallel", 0, "`N` commands at one time (default what the host's cpus and memory carry)")
 	s.BoolVar(&f.failFast, "fail-fast", false, "cancel the other jobs when one fails")
 	s.BoolVar(&f.keepGoing, "keep-going", false, "let the other jobs go on when one fails (default)")
-	s.StringVar(&f.job, "job", "", "`ID` run this job alone, and those that it needs")
+	s.StringVar(&f.job, "job", "", "`ID[,ID...]` run these jobs alone, and those that they need")
 	s.StringVar(&f.runID, "run-id", "", "`ID` the run's id (default a new one that sorts by time)")
 	s.BoolVar(&f.dryRun, "dry-run", false, "print every Nix command and Incus request as JSON and make none")
 	s.BoolVar(&f.prepareOnly, "prepare-only", false, "build the payloads and stop")
@@ -191,7 +191,7 @@ func (x *execution) override() {
 	x.runner.Override(x.plan)
 }
 
-// take finds the jobs that run: all, or that of --job and those that it needs.
+// take finds the jobs that run: all, or those of --job and what they need.
 func (x *execution) take() error {
 	var ids []string
 	wanted := runtime.Wanted(x.plan, x.flags.job)
@@ -201,18 +201,22 @@ func (x *execution) take() error {
 			x.jobs = append(x.jobs, j)
 		}
 	}
-	if x.flags.job == "" || slices.Contains(ids, x.flags.job) {
+	if x.flags.job == "" {
 		return nil
 	}
-	return usage(didYouMean(nearest(x.flags.job, ids), "the plan's jobs: "+strings.Join(ids, ", ")),
-		"no job of this plan is named %q", x.flags.job)
+	for id := range strings.SplitSeq(x.flags.job, ",") {
+		if !slices.Contains(ids, id) {
+			return usage(didYouMean(nearest(id, ids), "the plan's jobs: "+strings.Join(ids, ", ")),
+				"no job of this plan is named %q", id)
+		}
+	}
+	return nil
 }
 
 // settle works out where records go and how much runs at one time.
 func (x *execution) settle() error {
 	var err error
-	fromRunner := func() (string, error) { return x.runner.StateRoot, nil }
-	if x.stateRoot, err = stateRoot(x.flags.stateRoot, x.fromEnv, fromRunner, x.source); err != nil {
+	if x.stateRoot, err = stateRootOf(x.flags.stateRoot, x.fromEnv, x.runner, x.source); err != nil {
 		return err
 	}
 	c := x.runner.Ceilings

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"io"
 	"slices"
@@ -106,8 +107,10 @@ type logView struct {
 	// ended are jobs that ended since the last look.
 	ended   []string
 	readers map[string]*record.LogReader
-	out     logWriter
-	cut     []event.LogTruncated
+	// buffer is before stdout: a log has many lines.
+	buffer *bufio.Writer
+	out    logWriter
+	cut    []event.LogTruncated
 }
 
 type logWriter interface {
@@ -126,6 +129,7 @@ func (l *logView) show(ctx context.Context, s *session, follow bool) error {
 		}
 		return noSuchJob(l.only, l.dir.ID, l.jobs)
 	}
+	l.buffer = bufio.NewWriterSize(s.stdout, 64<<10)
 	l.out = l.writer(s)
 	for {
 		// What was written before an end was seen is all there will be.
@@ -147,6 +151,9 @@ func (l *logView) show(ctx context.Context, s *session, follow bool) error {
 		if err := l.out.Flush(job); err != nil {
 			return err
 		}
+	}
+	if err := l.buffer.Flush(); err != nil {
+		return err
 	}
 	for _, c := range l.cut {
 		s.note("pikaci: %s of job %s was cut off: %d bytes went over the runner's ceiling", c.Stream, c.Job, c.Bytes)
@@ -183,10 +190,10 @@ func (l *logView) writer(s *session) logWriter {
 	out, _ := s.stdout.(*output)
 	terminal := out != nil && isTerminal(out.w)
 	if single && !terminal {
-		return asItIs{s.stdout}
+		return asItIs{l.buffer}
 	}
 	colour := out != nil && colours(s.env, out.w).off != ""
-	return report.NewLogs(s.stdout, report.LogStyle{Jobs: l.only == "", Streams: !single, Colour: colour})
+	return report.NewLogs(l.buffer, report.LogStyle{Jobs: l.only == "", Streams: !single, Colour: colour})
 }
 
 // asItIs writes the bytes of one log.
@@ -220,7 +227,7 @@ func (l *logView) print() error {
 		}
 	}
 	l.ended = nil
-	return nil
+	return l.buffer.Flush()
 }
 
 func (l *logView) close() {

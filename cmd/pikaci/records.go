@@ -11,6 +11,7 @@ import (
 
 	"github.com/sledtools/pikaci/runtime/history"
 	"github.com/sledtools/pikaci/runtime/record"
+	hostfile "github.com/sledtools/pikaci/schema/runner"
 )
 
 // aboutRun says in each help what RUN may be.
@@ -25,13 +26,11 @@ func (r *records) register(set *pflag.FlagSet) {
 
 // open lists the runs.
 func (r *records) open(s *session) (*history.Runs, error) {
-	root, err := stateRoot(r.stateRoot, s.lookupEnv, func() (string, error) {
-		f, err := readRunner("")
-		if err != nil {
-			return "", err
-		}
-		return f.StateRoot, nil
-	}, ".")
+	f, err := readRunner("")
+	if err != nil {
+		return nil, err
+	}
+	root, err := stateRootOf(r.stateRoot, s.lookupEnv, f, ".")
 	if err != nil {
 		return nil, err
 	}
@@ -54,18 +53,15 @@ func (r *records) find(s *session, name string) (*record.Dir, error) {
 	return dir, err
 }
 
-// stateRoot is where run records go, absolute: the first of the flag, the
-// environment, the runner file, and .pikaci in the source that is named.
-func stateRoot(flag string, fromEnv func(string) (string, bool), fromRunner func() (string, error), source string) (string, error) {
+// stateRootOf is where records go: the flag's, the environment's, the runner
+// file's, or .pikaci in the source.
+func stateRootOf(flag string, env func(string) (string, bool), runner *hostfile.File, source string) (string, error) {
 	root := flag
 	if root == "" {
-		root, _ = fromEnv("PIKACI_STATE_ROOT")
+		root, _ = env("PIKACI_STATE_ROOT")
 	}
 	if root == "" {
-		var err error
-		if root, err = fromRunner(); err != nil {
-			return "", err
-		}
+		root = runner.StateRoot
 	}
 	if root == "" {
 		root = filepath.Join(source, ".pikaci")

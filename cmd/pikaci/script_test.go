@@ -28,13 +28,17 @@ func TestScript(t *testing.T) {
 	}
 	commands := execCommands()
 	commands["exits"] = exits
+	commands["events"] = events
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               func(e *testscript.Env) error { return setupScript(e, root) },
-		Cmds:                commands,
+		Setup: func(e *testscript.Env) error {
+			e.Defer(func() { checkJournals(t, e.WorkDir) })
+			return setupScript(e, root)
+		},
+		Cmds: commands,
 	})
 }
 

@@ -2,6 +2,7 @@ package history
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -36,32 +37,36 @@ func (r *Runs) Find(name string) (*record.Dir, error) {
 	var begin []string
 	for _, e := range r.all {
 		if e.id == name {
-			return record.Open(r.Root, name)
+			return r.dir(name), nil
 		}
 		if strings.HasPrefix(e.id, strings.ToLower(name)) || strings.HasPrefix(e.id, name) {
 			begin = append(begin, e.id)
 		}
 	}
 	if name == Latest {
-		return record.Open(r.Root, r.all[0].id)
+		return r.dir(r.all[0].id), nil
 	}
 	lanes := make(map[string]bool)
 	for s := range r.All() {
 		for _, l := range s.Lanes {
 			if l.ID == name {
-				return record.Open(r.Root, s.ID)
+				return r.dir(s.ID), nil
 			}
 			lanes[l.ID] = true
 		}
 	}
 	switch {
 	case name != "" && len(begin) == 1:
-		return record.Open(r.Root, begin[0])
+		return r.dir(begin[0]), nil
 	case name != "" && len(begin) > 1:
 		return nil, &FindError{hint: "type more of the id",
 			Message: fmt.Sprintf("%q is the beginning of %d runs: %s", name, len(begin), some(begin))}
 	}
 	return nil, r.unknown(name, lanes)
+}
+
+func (r *Runs) dir(id string) *record.Dir {
+	return &record.Dir{ID: id, Path: filepath.Join(r.Root, "runs", id)}
 }
 
 func (r *Runs) unknown(name string, lanes map[string]bool) error {

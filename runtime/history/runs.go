@@ -20,7 +20,8 @@ type Runs struct {
 	// Root is the state root, absolute.
 	Root string
 	// all is the newest first.
-	all []entry
+	all   []entry
+	index index
 }
 
 // entry is a run that is there, and when it began.
@@ -35,7 +36,7 @@ func Open(stateRoot string) (*Runs, error) {
 	if err != nil {
 		return nil, fmt.Errorf("state root %s: %w", stateRoot, err)
 	}
-	r := &Runs{Root: root}
+	r := &Runs{Root: root, index: index{path: filepath.Join(root, indexName)}}
 	dir, err := os.Open(filepath.Join(root, "runs"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, nil
@@ -57,6 +58,7 @@ func Open(stateRoot string) (*Runs, error) {
 			r.all = append(r.all, entry{name, began})
 		}
 	}
+	r.index.save(r.all)
 	slices.SortFunc(r.all, func(a, b entry) int {
 		return cmp.Or(b.began.Compare(a.began), strings.Compare(b.id, a.id))
 	})
@@ -70,6 +72,7 @@ func (r *Runs) Len() int { return len(r.all) }
 // read.
 func (r *Runs) All() iter.Seq[Summary] {
 	return func(yield func(Summary) bool) {
+		defer func() { r.index.save(r.all) }()
 		for _, e := range r.all {
 			if !yield(r.summary(e.id)) {
 				return
@@ -79,6 +82,10 @@ func (r *Runs) All() iter.Seq[Summary] {
 }
 
 func (r *Runs) summary(id string) Summary {
-	s, _ := summarize(r.Root, id)
+	if s, ok := r.index.get(r.Root, id); ok {
+		return s
+	}
+	s, size := summarize(r.Root, id)
+	r.index.put(s, size)
 	return s
 }

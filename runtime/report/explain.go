@@ -153,13 +153,7 @@ func WriteExplanation(w io.Writer, x Explanation, last []string) error {
 func writeSteps(b *strings.Builder, steps []Step) {
 	begun := steps[0].StartedAt
 	for _, s := range steps {
-		what := s.What
-		if s.Node != "" {
-			what = s.Node
-		}
-		if s.What == waitForSlot {
-			what += " waits for a slot"
-		}
+		what := s.name()
 		var phases []string
 		for _, ph := range s.Phases {
 			phases = append(phases, fmt.Sprintf("%s %s", ph.Phase, seconds(ph.DurationMS)))

@@ -179,3 +179,32 @@ func TestPayloads(t *testing.T) {
 		golden(t, "payloads-"+name+".golden", b.Bytes())
 	}
 }
+
+func TestWhySlow(t *testing.T) {
+	past := pastOf(aPast(), 0)
+	quick := pastOf(aPast(), 0).Run
+	quick.ID, quick.DurationMS = "00q", 5000
+	for i := range quick.Nodes {
+		n := &quick.Nodes[i]
+		n.Phases = slices.Clone(n.Phases)
+		for j := range n.Phases {
+			n.Phases[j].DurationMS /= 10
+		}
+		if n.StartedAt != nil {
+			end := n.StartedAt.Add(n.EndedAt.Sub(*n.StartedAt) / 10)
+			n.EndedAt = &end
+		}
+	}
+	for name, slow := range map[string]report.Slow{
+		"alone":    report.WhySlow(past, aPlan(), nil, begun),
+		"compared": report.WhySlow(past, aPlan(), []record.Run{quick, quick, past.Run}, begun),
+		"going":    report.WhySlow(pastOf(aPast(), 6000), aPlan(), []record.Run{quick}, begun),
+		"nothing":  report.WhySlow(pastOf(aPast(), 1), aPlan(), nil, begun),
+	} {
+		var b bytes.Buffer
+		if err := report.WriteSlow(&b, slow); err != nil {
+			t.Fatal(err)
+		}
+		golden(t, "slow-"+name+".golden", b.Bytes())
+	}
+}

@@ -62,11 +62,27 @@ func Path(r record.Run, p *plan.Plan, node string, now time.Time) []Step {
 		id = latest
 	}
 	slices.Reverse(steps)
-	var first []Step
-	for _, ph := range r.Phases {
-		first = append(first, Step{What: string(ph.Phase), StartedAt: ph.StartedAt, DurationMS: phaseTime(ph, now)})
+	return append(runSteps(r, now), steps...)
+}
+
+// name is what a step is called.
+func (s Step) name() string {
+	switch {
+	case s.Node == "":
+		return s.What
+	case s.What == waitForSlot:
+		return s.Node + " waits for a slot"
 	}
-	return append(first, steps...)
+	return s.Node
+}
+
+// runSteps are the phases of the run itself.
+func runSteps(r record.Run, now time.Time) []Step {
+	var steps []Step
+	for _, ph := range r.Phases {
+		steps = append(steps, Step{What: string(ph.Phase), StartedAt: ph.StartedAt, DurationMS: phaseTime(ph, now)})
+	}
+	return steps
 }
 
 // minWait is the least time between a node that could start and its start
@@ -91,18 +107,25 @@ func nodeStep(r record.Run, n *record.NodeRecord, planned *plan.Node, now time.T
 		end = *n.EndedAt
 	}
 	s.DurationMS = max(0, end.Sub(s.StartedAt).Milliseconds())
-	s.Phases = append(s.Phases, n.Phases...)
+	s.Phases = phasesOf(r, n, s.Job, end)
+	return s
+}
+
+// phasesOf are a node's phases: its own, and those of its job that lie within
+// its time.
+func phasesOf(r record.Run, n *record.NodeRecord, job string, end time.Time) []record.PhaseRecord {
+	phases := slices.Clone(n.Phases)
 	for _, j := range r.Jobs {
-		if j.ID != s.Job {
+		if j.ID != job {
 			continue
 		}
 		for _, ph := range j.Phases {
-			if !ph.StartedAt.Before(s.StartedAt) && ph.StartedAt.Before(end) && ph.Phase != event.Delete {
-				s.Phases = append(s.Phases, ph)
+			if !ph.StartedAt.Before(*n.StartedAt) && ph.StartedAt.Before(end) && ph.Phase != event.Delete {
+				phases = append(phases, ph)
 			}
 		}
 	}
-	return s
+	return phases
 }
 
 // LastNode is the node that ended last, of those that ran; empty where none

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/oklog/ulid/v2"
@@ -15,22 +14,6 @@ import (
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/schema/plan"
 )
-
-// Open is the directory of a run that is there, under an absolute state root.
-func Open(stateRoot, id string) (*Dir, error) {
-	if !ValidID(id) {
-		return nil, fmt.Errorf("run id %q: want letters, digits, dot, underscore and dash, at most 64", id)
-	}
-	d := &Dir{ID: id, Path: filepath.Join(stateRoot, "runs", id)}
-	info, err := os.Stat(d.Path)
-	if err != nil {
-		return nil, fmt.Errorf("open run %s: %w", id, err)
-	}
-	if !info.IsDir() {
-		return nil, fmt.Errorf("open run %s: %s is no folder", id, d.Path)
-	}
-	return d, nil
-}
 
 // IDTime is the time that an id of [NewID] was made at; false for others.
 func IDTime(id string) (time.Time, bool) {
