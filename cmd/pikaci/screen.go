@@ -25,13 +25,15 @@ type screen struct {
 	out io.Writer
 }
 
-// newScreen shows on a stdout.
-func newScreen(stdout io.Writer) *screen {
+// newScreen shows on a session's stdout.
+func newScreen(s *session) *screen {
+	stdout := s.stdout
 	c := &screen{w: stdout, out: stdout}
 	if kept, ok := stdout.(*output); ok {
 		c.w = kept.w
 	}
-	c.terminal = isTerminal(c.w)
+	term, _ := s.lookupEnv("TERM")
+	c.terminal = isTerminal(c.w) && term != "dumb"
 	c.size = func() (int, int) {
 		f, ok := c.w.(*os.File)
 		if !ok {

@@ -90,7 +90,7 @@ func runWatch(ctx context.Context, s *session, f *compileFlags, args []string) e
 		return err
 	}
 	defer os.RemoveAll(dir)
-	w := &watch{s: s, folder: f.lanes, output: f.output, looks: filepath.Join(dir, "looks"), screen: newScreen(s.stdout)}
+	w := &watch{s: s, folder: f.lanes, output: f.output, looks: filepath.Join(dir, "looks"), screen: newScreen(s)}
 	w.palette = colours(s.env, w.screen.w)
 	w.argv = append([]string{program, "compile"}, f.again(args)...)
 	w.env = append(slices.Clone(s.env), looksFile+"="+w.looks)

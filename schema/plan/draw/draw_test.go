@@ -276,6 +276,21 @@ func TestWords(t *testing.T) {
 	}
 }
 
+// TestWordsFit wants a picture of few boxes to be as wide as what stands above
+// them.
+func TestWordsFit(t *testing.T) {
+	title := strings.Repeat("long", 50)
+	p := &plan.Plan{Lanes: []plan.Lane{{ID: "a", Title: title}}, Jobs: []plan.Job{{ID: "j", Lane: "a", TimeoutSecs: 1}},
+		Nodes: []plan.Node{{ID: "n", Jobs: []string{"j"}, HostCommand: &plan.HostCommand{Job: "j", Command: []string{"true"}}}}}
+	var width float64
+	if _, err := fmt.Sscanf(New(p).SVG(), `<svg xmlns="http://www.w3.org/2000/svg" width="%g"`, &width); err != nil {
+		t.Fatal(err)
+	}
+	if least := 7 * float64(len(title)); width < least {
+		t.Errorf("%g pixels wide, want over %g", width, least)
+	}
+}
+
 func TestQuoting(t *testing.T) {
 	if got, want := dotText("a\\\"b\nc"), `"a\\\"b\nc"`; got != want {
 		t.Errorf("dot: %s, want %s", got, want)

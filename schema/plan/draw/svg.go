@@ -43,6 +43,7 @@ const (
 func (g *Graph) SVG() string {
 	p := &picture{bands: g.layout()}
 	p.measure()
+	p.width = max(p.width, p.wordsWidth(g))
 	fmt.Fprintf(&p.b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img" font-family="system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif" font-size="11" fill="#1f2328">`+"\n",
 		p.width, p.height, p.width, p.height)
 	fmt.Fprintf(&p.b, "<title>%d nodes of %s</title>\n<rect width=\"100%%\" height=\"100%%\" fill=\"#ffffff\"/>\n", len(g.Nodes), counted(len(g.Lanes), "lane"))

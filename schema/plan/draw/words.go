@@ -54,16 +54,39 @@ func (g *Graph) criticalPath() string {
 func (p *picture) heading(b *band) {
 	fmt.Fprintf(&p.b, `<text x="%.0f" y="%.0f" paint-order="stroke" stroke="#f6f8fa" stroke-width="4"><tspan font-size="12" font-weight="600">%s</tspan>`,
 		margin+bandPad, b.top+17, html.EscapeString(b.Title))
-	say := func(colour, text string) {
-		fmt.Fprintf(&p.b, `<tspan dx="14" fill="%s">%s</tspan>`, colour, html.EscapeString(text))
-	}
-	if slices.ContainsFunc(b.nodes, func(n *Node) bool { return n.Critical }) {
-		say(critical, "critical path")
-	}
-	if ids := b.waitsForShared(); len(ids) > 0 {
-		say(colours(Build).line, "after "+strings.Join(ids, ", ")+", which lanes share")
+	for _, r := range b.remarks() {
+		fmt.Fprintf(&p.b, `<tspan dx="14" fill="%s">%s</tspan>`, r.colour, html.EscapeString(r.text))
 	}
 	p.b.WriteString("</text>\n")
+}
+
+// remark stands behind a band's title.
+type remark struct{ colour, text string }
+
+func (b *band) remarks() []remark {
+	var out []remark
+	if slices.ContainsFunc(b.nodes, func(n *Node) bool { return n.Critical }) {
+		out = append(out, remark{critical, "critical path"})
+	}
+	if ids := b.waitsForShared(); len(ids) > 0 {
+		out = append(out, remark{colours(Build).line, "after " + strings.Join(ids, ", ") + ", which lanes share"})
+	}
+	return out
+}
+
+// wordsWidth is what the texts above the boxes take, in pixels: a picture of few
+// boxes is as wide as these.
+func (p *picture) wordsWidth(g *Graph) float64 {
+	const word, title = 6.2, 8.0
+	widest := 2*margin + 24 + word*float64(len([]rune(g.criticalPath())))
+	for _, b := range p.bands {
+		width := 2*(margin+bandPad) + title*float64(len([]rune(b.Title)))
+		for _, r := range b.remarks() {
+			width += 14 + word*float64(len([]rune(r.text)))
+		}
+		widest = max(widest, width)
+	}
+	return widest
 }
 
 // waitsForShared are the ids of the nodes of other bands that edges lead from.
