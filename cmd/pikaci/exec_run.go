@@ -82,6 +82,14 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return diskFull(err)
 	}
+	lock, err := dir.Lock()
+	if err != nil {
+		return diskFull(err)
+	}
+	defer lock.Release()
+	if err := dir.Write("plan.json", x.planText); err != nil {
+		return diskFull(err)
+	}
 	pump := report.NewPump(x.reader(s))
 	journal, err := dir.OpenJournal(pump.Event)
 	if err != nil {
@@ -138,7 +146,7 @@ func (x *execution) makeDir() (*record.Dir, error) {
 	case err != nil:
 		return nil, err
 	}
-	return dir, dir.Write("plan.json", x.planText)
+	return dir, nil
 }
 
 // reader is who watches the run; nobody where only the record is asked for.
