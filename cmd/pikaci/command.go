@@ -54,6 +54,7 @@ func commands() []command {
 		initCommand(),
 		compileCommand(),
 		execCommand(),
+		gcCommand(),
 		diffCommand(),
 		graphCommand(),
 		explainCommand(),

@@ -209,19 +209,9 @@ func (x *execution) take() error {
 
 // settle works out where records go and how much runs at one time.
 func (x *execution) settle() error {
-	root := x.flags.stateRoot
-	if root == "" {
-		root, _ = x.fromEnv("PIKACI_STATE_ROOT")
-	}
-	if root == "" {
-		root = x.runner.StateRoot
-	}
-	if root == "" {
-		root = filepath.Join(x.source, ".pikaci")
-	}
 	var err error
-	if x.stateRoot, err = filepath.Abs(root); err != nil {
-		return usage("", "--state-root: %v", err)
+	if x.stateRoot, err = stateRootOf(x.flags.stateRoot, x.fromEnv, x.runner, x.source); err != nil {
+		return err
 	}
 	c := x.runner.Ceilings
 	x.parallel = x.flags.parallel

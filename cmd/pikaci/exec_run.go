@@ -40,6 +40,7 @@ type executors struct {
 type instances interface {
 	runtime.Executor
 	runtime.Releaser
+	MarkRoot(id string)
 }
 
 func (x *execution) executors(ctx context.Context) (*executors, error) {
@@ -90,6 +91,10 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err := dir.Write("plan.json", x.planText); err != nil {
 		return diskFull(err)
 	}
+	if err := x.markRoot(e); err != nil {
+		return diskFull(err)
+	}
+	defer x.sweep(ctx, s, e)()
 	pump := report.NewPump(x.reader(s))
 	journal, err := dir.OpenJournal(pump.Event)
 	if err != nil {
