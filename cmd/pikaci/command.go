@@ -54,6 +54,7 @@ func commands() []command {
 		initCommand(),
 		compileCommand(),
 		execCommand(),
+		cancelCommand(),
 		gcCommand(),
 		diffCommand(),
 		graphCommand(),

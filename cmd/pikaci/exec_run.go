@@ -100,7 +100,12 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	ctx, abandon, stop := interrupts(ctx, journal)
+	asked, deaf, err := lock.Asked()
+	if err != nil {
+		return diskFull(err)
+	}
+	defer deaf()
+	ctx, abandon, stop := interrupts(ctx, journal, asked)
 	defer stop()
 	summary, err := runtime.Run(ctx, x.config(e, dir, journal, pump, abandon))
 	r, outputs := journal.Records()
@@ -262,28 +267,33 @@ func gitState(ctx context.Context, source string) (head string, dirty bool) {
 	return head, err != nil || changes != ""
 }
 
-// interrupts turns the first signal into the end of the context, with a cause,
-// and the second into the channel's closing.
-func interrupts(ctx context.Context, journal *record.Journal) (context.Context, <-chan struct{}, func()) {
+// interrupts turns the first signal, or another process's asking, into the end
+// of the context, with a cause, and the signal after that into the channel's
+// closing.
+func interrupts(ctx context.Context, journal *record.Journal, asked <-chan struct{}) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	abandon := make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	done := make(chan struct{})
 	go func() {
-		for n := 1; n <= 2; n++ {
+		for ctx.Err() == nil {
+			by := "pikaci cancel"
 			select {
 			case s := <-signals:
-				if n == 2 {
-					close(abandon)
-					return
-				}
-				cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, unix.SignalName(s.(syscall.Signal)))
-				journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, false)
-				cancel(cause)
+				by = unix.SignalName(s.(syscall.Signal))
+			case <-asked:
 			case <-done:
 				return
 			}
+			cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, by)
+			journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, false)
+			cancel(cause)
+		}
+		select {
+		case <-signals:
+			close(abandon)
+		case <-done:
 		}
 	}()
 	return ctx, abandon, func() {
