@@ -62,6 +62,8 @@ func commands() []command {
 		rerunCommand(),
 		whySlowCommand(),
 		reproduceCommand(),
+		cancelCommand(),
+		gcCommand(),
 		diffCommand(),
 		graphCommand(),
 		explainCommand(),

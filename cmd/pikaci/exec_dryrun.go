@@ -7,6 +7,7 @@ import (
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/incus"
 	"github.com/sledtools/pikaci/runtime/nix"
+	"github.com/sledtools/pikaci/runtime/record"
 )
 
 // wouldDo is what a dry run prints: every command and request that a run would
@@ -45,8 +46,16 @@ func (x *execution) dryRun(s *session) error {
 			guests = append(guests, c)
 		}
 	}
+	o := x.incusOptions()
+	var err error
+	if o.Root, err = record.RootID(x.stateRoot, false); err != nil {
+		return err
+	}
+	if o.Root == "" {
+		o.Root = "(the first run gives the state root an id)"
+	}
 	if len(guests) > 0 {
-		would.Preflight = incus.PreflightRequests(x.incusOptions(), guests)
+		would.Preflight = incus.PreflightRequests(o, guests)
 	}
 	for i := range x.plan.Nodes {
 		n := &x.plan.Nodes[i]
@@ -66,9 +75,9 @@ func (x *execution) dryRun(s *session) error {
 		case n.HostCommand != nil:
 			node.Command, node.Dir = n.HostCommand.Command, filepath.Join(of[0].Dir, "scratch", "workspace", of[0].Job.WorkingDir)
 		case n.IncusInstance != nil:
-			node.Requests = incus.CreateRequests(x.incusOptions(), of[0])
+			node.Requests = incus.CreateRequests(o, of[0])
 		case n.GuestCommand != nil:
-			node.Requests = incus.RunRequests(x.incusOptions(), of[0], n.GuestCommand.Command)
+			node.Requests = incus.RunRequests(o, of[0], n.GuestCommand.Command)
 		}
 		would.Nodes = append(would.Nodes, node)
 	}

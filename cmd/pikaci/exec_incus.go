@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/sledtools/pikaci/runtime/incus"
+	"github.com/sledtools/pikaci/runtime/record"
 )
 
 // connectIncus connects to the host's Incus and asks for all that the plan
@@ -14,6 +15,19 @@ func (x *execution) connectIncus(ctx context.Context) (instances, error) {
 		return nil, err
 	}
 	return e, e.Preflight(x.jobs)
+}
+
+// markRoot has the instances marked as this state root's, by which gc knows
+// them.
+func (x *execution) markRoot(e *executors) error {
+	if e.guests == nil {
+		return nil
+	}
+	root, err := record.RootID(x.stateRoot, true)
+	if err == nil {
+		e.guests.MarkRoot(root)
+	}
+	return err
 }
 
 func (x *execution) incusOptions() incus.Options {

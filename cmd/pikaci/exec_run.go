@@ -42,6 +42,7 @@ type executors struct {
 type instances interface {
 	runtime.Executor
 	runtime.Releaser
+	MarkRoot(id string)
 }
 
 func (x *execution) executors(ctx context.Context) (*executors, error) {
@@ -84,12 +85,29 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return diskFull(err)
 	}
+	lock, err := dir.Lock()
+	if err != nil {
+		return diskFull(err)
+	}
+	defer lock.Release()
+	if err := dir.Write("plan.json", x.planText); err != nil {
+		return diskFull(err)
+	}
+	if err := x.markRoot(e); err != nil {
+		return diskFull(err)
+	}
+	defer x.sweep(ctx, s, e)()
 	pump := report.NewPump(x.reader(s))
 	journal, err := dir.OpenJournal(pump.Event)
 	if err != nil {
 		return err
 	}
-	ctx, abandon, stop := interrupts(ctx, journal)
+	asked, deaf, err := lock.Asked()
+	if err != nil {
+		return diskFull(err)
+	}
+	defer deaf()
+	ctx, abandon, stop := interrupts(ctx, journal, asked)
 	defer stop()
 	c := x.config(e, dir, journal, pump, abandon)
 	if c.Groups, err = x.groups(dir.ID); err != nil {
@@ -163,7 +181,7 @@ func (x *execution) makeDir() (*record.Dir, error) {
 	case err != nil:
 		return nil, err
 	}
-	return dir, dir.Write("plan.json", x.planText)
+	return dir, nil
 }
 
 // reader is who watches the run; nobody where only the record is asked for.
@@ -293,28 +311,33 @@ func gitState(ctx context.Context, source string) (head string, dirty bool) {
 	return head, err != nil || changes != ""
 }
 
-// interrupts turns the first signal into the end of the context, with a cause,
-// and the second into the channel's closing.
-func interrupts(ctx context.Context, journal *record.Journal) (context.Context, <-chan struct{}, func()) {
+// interrupts turns the first signal, or another process's asking, into the end
+// of the context, with a cause, and the signal after that into the channel's
+// closing.
+func interrupts(ctx context.Context, journal *record.Journal, asked <-chan struct{}) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	abandon := make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	done := make(chan struct{})
 	go func() {
-		for n := 1; n <= 2; n++ {
+		for ctx.Err() == nil {
+			by := "pikaci cancel"
 			select {
 			case s := <-signals:
-				if n == 2 {
-					close(abandon)
-					return
-				}
-				cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, unix.SignalName(s.(syscall.Signal)))
-				journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, false)
-				cancel(cause)
+				by = unix.SignalName(s.(syscall.Signal))
+			case <-asked:
 			case <-done:
 				return
 			}
+			cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, by)
+			journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, false)
+			cancel(cause)
+		}
+		select {
+		case <-signals:
+			close(abandon)
+		case <-done:
 		}
 	}()
 	return ctx, abandon, func() {

@@ -39,12 +39,25 @@ func (r *records) open(s *session) (*history.Runs, error) {
 
 // find is the run that a name stands for.
 func (r *records) find(s *session, name string) (*record.Dir, error) {
-	if name == "" {
-		return nil, usage("latest is the newest run", "RUN is empty")
-	}
 	runs, err := r.open(s)
 	if err != nil {
 		return nil, err
+	}
+	return findIn(runs, name)
+}
+
+// findRun is the run of a state root that a name stands for.
+func findRun(stateRoot, name string) (*record.Dir, error) {
+	runs, err := history.Open(stateRoot)
+	if err != nil {
+		return nil, err
+	}
+	return findIn(runs, name)
+}
+
+func findIn(runs *history.Runs, name string) (*record.Dir, error) {
+	if name == "" {
+		return nil, usage("latest is the newest run", "RUN is empty")
 	}
 	dir, err := runs.Find(name)
 	if e := new(history.FindError); errors.As(err, &e) {

@@ -26,6 +26,7 @@ func execCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"await":        await,
 		"signal":       signalStarted,
 		"ended":        ended,
+		"killed":       killed,
 	}
 }
 
@@ -45,6 +46,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b\d\.\d\ds`), "0.00s"},
 	{regexp.MustCompile(`([ (])\d\ds\b`), "${1}0.00s"},
 	{regexp.MustCompile(`"duration_ms": ?\d+`), `"duration_ms": 0`},
+	{regexp.MustCompile(`"age_secs": ?\d+`), `"age_secs": 0`},
 	{regexp.MustCompile(`"bytes": ?\d+`), `"bytes": 0`},
 	{regexp.MustCompile(`"20\d\d-\d\d-\d\dT[0-9:.]+Z"`), `"TIME"`},
 	{regexp.MustCompile(`\b[0-2]\d:[0-5]\d:[0-5]\d\b`), "00:00:00"},
@@ -175,5 +177,17 @@ func ended(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got := fmt.Sprint(s.cmd.ProcessState.ExitCode()); got != args[0] {
 		ts.Fatalf("exit code %s, want %s\n%s%s", got, args[0], s.stdout.String(), s.stderr.String())
+	}
+}
+
+// killed waits for the started program, which got KILL.
+func killed(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: killed")
+	}
+	s := ts.Value(startedKey{}).(*started)
+	var exit *exec.ExitError
+	if err := s.cmd.Wait(); !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		ts.Fatalf("it was not killed: %v\n%s", err, s.stderr.String())
 	}
 }

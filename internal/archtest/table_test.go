@@ -47,7 +47,8 @@ var rules = []rule{
 		pkg: "cmd/pikaci",
 		ours: []string{
 			"cmd/pikaci/internal/...", "compiler", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
-			"runtime", "runtime/artifact", "runtime/event", "runtime/group", "runtime/history", "runtime/host", "runtime/incus", "runtime/nix",
+			"runtime", "runtime/artifact", "runtime/event", "runtime/gc", "runtime/group", "runtime/history", "runtime/host",
+			"runtime/incus", "runtime/nix",
 			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/snapshot",
 		},
 		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
@@ -125,10 +126,16 @@ var rules = []rule{
 	{
 		pkg:   "runtime/record",
 		ours:  []string{"runtime/event", "schema/plan"},
-		third: []string{"github.com/oklog/ulid"},
+		third: []string{"github.com/oklog/ulid", "golang.org/x/sys"},
 		not:   offline,
 	},
 	{pkg: "runtime/history", ours: []string{"runtime/event", "runtime/record"}, not: offline},
+	{
+		pkg:   "runtime/gc",
+		ours:  []string{"runtime/incus", "runtime/record"},
+		not:   offline,
+		tests: []string{"runtime", "runtime/event", "runtime/runtimetest", "schema/plan"},
+	},
 	{
 		pkg:  "runtime/report",
 		ours: []string{"runtime/event", "runtime/record", "schema/plan"},

@@ -25,6 +25,9 @@ type Options struct {
 	Project string
 	// StoragePool for root disks; empty: the profiles' own.
 	StoragePool string
+	// Root is the id of the state root whose runs the instances are of; they
+	// are marked with it.
+	Root string
 }
 
 // Executor carries out instance and guest-command nodes, and takes instances

@@ -15,6 +15,7 @@ import (
 
 // Marks by which an instance is known as ours, and whose it is.
 const (
+	markRoot = "user.pikaci.root"
 	markRun  = "user.pikaci.run"
 	markNode = "user.pikaci.node"
 	markJob  = "user.pikaci.job"
@@ -55,6 +56,9 @@ func createInstance(o Options, j *runtime.JobContext, programDir string, nics []
 				markJob:          j.Job.ID,
 			},
 		},
+	}
+	if o.Root != "" {
+		p.Config[markRoot] = o.Root
 	}
 	// A profile of the lane's choice might say otherwise: root of a privileged
 	// container may write to every mount. Virtual machines have no such key.

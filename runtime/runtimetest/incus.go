@@ -3,6 +3,7 @@ package runtimetest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/gorilla/websocket"
 
@@ -31,6 +33,8 @@ type Incus struct {
 	// BootPolls is how often a virtual machine is asked for its state before
 	// its agent answers.
 	BootPolls int
+	// Broken is the error of every list of instances, if it is set.
+	Broken string
 
 	mu        sync.Mutex
 	requests  []Request
@@ -81,6 +85,7 @@ func NewIncus(t testing.TB) *Incus {
 		"GET /1.0/images/aliases/{name...}": s.image,
 		"GET /1.0/operations/{id}/wait":     s.wait,
 		"POST /1.0/instances":               s.create,
+		"GET /1.0/instances":                s.list,
 		"GET /1.0/instances/{name}":         s.get,
 		"PUT /1.0/instances/{name}":         s.update,
 		"DELETE /1.0/instances/{name}":      s.remove,
@@ -173,7 +178,7 @@ func (s *Incus) answer(f func(*http.Request, map[string]any) (any, bool, error))
 
 func (s *Incus) info(*http.Request, map[string]any) (any, bool, error) {
 	return map[string]any{"api_version": "1.0", "auth": "trusted",
-		"api_extensions": []string{"projects", "instances", "image_types", "container_exec_user_group_cwd"},
+		"api_extensions": []string{"projects", "instances", "image_types", "api_filtering", "instance_all_projects", "container_exec_user_group_cwd"},
 		"environment":    map[string]any{"kernel_architecture": "x86_64"}}, false, nil
 }
 
@@ -207,7 +212,7 @@ func (s *Incus) create(_ *http.Request, body map[string]any) (any, bool, error) 
 		config = map[string]any{}
 	}
 	config["volatile.uuid"] = fmt.Sprintf("uuid-%d", s.made)
-	body["config"] = config
+	body["config"], body["created_at"] = config, time.Now()
 	s.instances[name] = &instance{fields: body, status: codeStopped}
 	return s.operation(nil)
 }
@@ -226,6 +231,25 @@ func (s *Incus) get(r *http.Request, _ map[string]any) (any, bool, error) {
 	}
 	all := maps.Clone(i.fields)
 	all["status_code"] = i.status
+	return all, false, nil
+}
+
+// list knows one filter: "config.<key> eq <value>".
+func (s *Incus) list(r *http.Request, _ map[string]any) (any, bool, error) {
+	if s.Broken != "" {
+		return nil, false, errors.New(s.Broken)
+	}
+	key, value, _ := strings.Cut(strings.TrimPrefix(r.URL.Query().Get("filter"), "config."), " eq ")
+	all := []any{}
+	for _, name := range slices.Sorted(maps.Keys(s.instances)) {
+		one := maps.Clone(s.instances[name].fields)
+		config, _ := one["config"].(map[string]any)
+		if key != "" && config[key] != value {
+			continue
+		}
+		one["status_code"], one["project"] = s.instances[name].status, "default"
+		all = append(all, one)
+	}
 	return all, false, nil
 }
 

@@ -1,0 +1,112 @@
+package record
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/sledtools/pikaci/runtime/event"
+)
+
+// ReadRun folds a run's journal, also of a run that goes on or was killed. One
+// that was killed before its first event is the zero Run.
+func (d *Dir) ReadRun() (Run, error) {
+	var fold Fold
+	err := d.EachEvent(func(e event.Event) error { fold.Add(e); return nil })
+	return fold.Run(), err
+}
+
+// EachEvent reads a run's journal; none is as good as an empty one.
+func (d *Dir) EachEvent(each func(event.Event) error) error {
+	f, err := os.Open(d.file("events.jsonl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read run %s: %w", d.ID, err)
+	}
+	defer f.Close()
+	if err := ReadEvents(f, each); err != nil {
+		return fmt.Errorf("read run %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// RootID is the state root's own id: what is made on a server for its runs
+// bears it, so that of many state roots each knows its own. make makes one
+// where there is none; else it is empty then.
+func RootID(stateRoot string, make bool) (string, error) {
+	name := filepath.Join(stateRoot, "id")
+	b, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) && make {
+		if err := makeRootID(stateRoot, name); err != nil {
+			return "", fmt.Errorf("give the state root an id: %w", err)
+		}
+		b, err = os.ReadFile(name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("read the state root's id: %w", err)
+	}
+	id := strings.TrimSpace(string(b))
+	if !ValidID(id) {
+		return "", fmt.Errorf("the state root's id in %s is not one: %.80q", name, id)
+	}
+	return id, nil
+}
+
+// makeRootID writes the id whole before it has its name: another process may
+// do the same at the same time, and one of them wins.
+func makeRootID(stateRoot, name string) error {
+	if err := os.MkdirAll(stateRoot, 0o755); err != nil {
+		return err
+	}
+	tmp := name + "." + rand.Text()
+	if err := WriteFile(tmp, []byte(strings.ToLower(rand.Text())+"\n")); err != nil {
+		return err
+	}
+	defer os.Remove(tmp)
+	if err := os.Link(tmp, name); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(stateRoot)
+}
+
+// removedPrefix begins the names of directories that are on their way out: no
+// run has such an id.
+const removedPrefix = ".removed-"
+
+// Remove removes the run directory. It has another name first, so that half of
+// it is never taken for a run. The caller owns the run.
+func (l *Lock) Remove() error {
+	d := l.dir
+	gone := filepath.Join(filepath.Dir(d.Path), removedPrefix+d.ID)
+	if err := errors.Join(os.RemoveAll(gone), os.Rename(d.Path, gone), os.RemoveAll(gone)); err != nil {
+		return fmt.Errorf("remove run %s: %w", d.ID, err)
+	}
+	return nil
+}
+
+// RemoveHalves removes what is left of directories whose removal was killed.
+func RemoveHalves(stateRoot string) error {
+	halves, err := filepath.Glob(filepath.Join(stateRoot, "runs", removedPrefix+"*"))
+	for _, half := range halves {
+		err = errors.Join(err, os.RemoveAll(half))
+	}
+	return err
+}
+
+// Ended reports whether the run ended by itself and all is recorded of it,
+// without reading its journal.
+func (d *Dir) Ended() bool { return d.has("run.json") }
+
+func (d *Dir) has(name string) bool {
+	_, err := os.Lstat(d.file(name))
+	return err == nil
+}
