@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/ast/astutil"
 	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
 )
 
 // enough is how long a piece must have been evaluated to be the one that is
@@ -234,6 +236,7 @@ func (s *source) evaluatePieces(group []*piece) {
 	for name, pieces := range byFile {
 		if f := s.parseAgain(name); f != nil {
 			keepPieces(f, pieces)
+			astutil.Resolve(f, func(token.Pos, string, ...any) {})
 			files = append(files, f)
 		}
 	}
