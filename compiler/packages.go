@@ -103,11 +103,13 @@ func (p *packages) instance(dir, shown string) *build.Instance {
 	return inst
 }
 
+// complete gives an instance its files, which are of one package, and what they
+// import.
 func (p *packages) complete(inst *build.Instance, files []*ast.File) []errors.Error {
 	for _, f := range files {
-		if err := inst.AddSyntax(f); err != nil {
-			return errors.Errors(err)
-		}
+		// Not AddSyntax: it resolves the file a second time.
+		inst.PkgName = f.PackageName()
+		inst.Files = append(inst.Files, f)
 	}
 	if err := inst.Complete(); err != nil {
 		return errors.Errors(err)

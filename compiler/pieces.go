@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/ast/astutil"
 	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
 )
 
 // This file cuts lane files into the pieces that search evaluates.
@@ -160,6 +162,7 @@ func (s *source) evaluatePieces(group []*piece) {
 	for name, pieces := range byFile {
 		if f := s.parseAgain(name); f != nil {
 			keepPieces(f, pieces)
+			astutil.Resolve(f, func(token.Pos, string, ...any) {})
 			files = append(files, f)
 		}
 	}

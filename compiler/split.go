@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/ast/astutil"
 	"cuelang.org/go/cue/token"
 )
 
@@ -270,7 +271,9 @@ func (f *splitFile) take(take func(id string) bool) *ast.File {
 	if specs := f.importsOf(decls); len(specs) > 0 {
 		head = append(head, &ast.ImportDecl{Specs: specs})
 	}
-	return &ast.File{Filename: f.Filename, Decls: append(head, decls...)}
+	own := &ast.File{Filename: f.Filename, Decls: append(head, decls...)}
+	astutil.Resolve(own, func(token.Pos, string, ...any) {})
+	return own
 }
 
 // importsOf are the imports that declarations use.

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,7 +27,10 @@ type Dir struct {
 	Path string
 }
 
-var runIDPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+var runIDPattern = sync.OnceValue(func() *regexp.Regexp {
+	// Not at every start of the program: its counted repeat takes long.
+	return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+})
 
 // NewID is a run id that sorts by time: a ULID in lower case.
 func NewID(now time.Time) string {
@@ -34,7 +38,7 @@ func NewID(now time.Time) string {
 }
 
 // ValidID tells whether a run may have the id.
-func ValidID(id string) bool { return runIDPattern.MatchString(id) }
+func ValidID(id string) bool { return runIDPattern().MatchString(id) }
 
 // Create makes the directory of a new run under the state root. It fails with
 // [fs.ErrExist] where one of that id is there already.
