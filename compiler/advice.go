@@ -94,6 +94,11 @@ func advised(d Diagnostic, source []byte) Diagnostic {
 		d.Message, d.Hint = "the file holds the marks of a merge that was not finished", "keep one side, and remove the lines <<<<<<<, ======= and >>>>>>>"
 		return d
 	}
+	if n := d.Position.Line - 1; n >= 0 && n < len(lines) && strings.HasPrefix(lines[n], "import ") && strings.HasPrefix(d.Message, "expected label") {
+		d.Position.Column = 1
+		d.Message, d.Hint = "an import stands behind other fields", "move it up, below the package clause"
+		return d
+	}
 	if strings.HasPrefix(strings.TrimSpace(lines[0]), "<") {
 		d.Message, d.Hint = "the file is a web page or XML", "fetch or write the lane file anew"
 		return d

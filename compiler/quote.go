@@ -2,7 +2,7 @@ package compiler
 
 import (
 	"bytes"
-	"os"
+	"path/filepath"
 	"strings"
 	"unicode/utf8"
 )
@@ -46,14 +46,18 @@ func (t *tree) quote(found Diagnostics) Diagnostics {
 // shown is the content of a file by the name that display gives it: as it was
 // read for the evaluation where it was.
 func (t *tree) shown(file string) []byte {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	for name, content := range t.read {
-		if t.display(name) == file {
+	abs := file
+	if !filepath.IsAbs(abs) {
+		abs = filepath.Join(t.cwd, file)
+	}
+	if name, err := filepath.Rel(t.root, abs); err == nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if content, ok := t.read[filepath.ToSlash(name)]; ok {
 			return content
 		}
 	}
-	b, err := os.ReadFile(file)
+	b, err := readFile(file)
 	if err != nil {
 		return nil
 	}

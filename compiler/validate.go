@@ -41,7 +41,7 @@ func (s *source) evaluate() ([]laneFile, []role, *places, error) {
 	}
 	p = readPlaces(s.tree, inst.Files)
 	if found := s.binding(p); len(found) > 0 {
-		if p.has("lanes") {
+		if p.has("lanes") && len(p.nameless()) == 0 {
 			// What is bound wrongly can still be read.
 			found = append(found, s.walk(p)...)
 		}
@@ -90,11 +90,13 @@ func (s *source) binding(p *places) Diagnostics {
 	}
 	for _, name := range p.topLevel() {
 		if name != "lanes" && name != "roles" {
-			out = append(out, Diagnostic{Position: p.label(name), Path: name,
-				Message: "unknown field " + name + " at the top of the lane files",
+			shown := joinPath([]string{name})
+			out = append(out, Diagnostic{Position: p.label(name), Path: shown,
+				Message: "unknown field " + shown + " at the top of the lane files",
 				Hint:    p.topHint(name)})
 		}
 	}
+	out = append(out, p.nameless()...)
 	for key := range p.fields {
 		path := strings.Split(key, "\x00")
 		if len(path) != 2 || path[0] != "lanes" {
@@ -110,8 +112,31 @@ func (s *source) binding(p *places) Diagnostics {
 	return sorted(out)
 }
 
+// nameless are values that stand alone at the top of a file: a struct is
+// embedded in the package, anything else contradicts it.
+func (p *places) nameless() Diagnostics {
+	var out Diagnostics
+	for _, f := range p.files {
+		for _, d := range f.Decls {
+			embed, ok := d.(*ast.EmbedDecl)
+			if !ok {
+				continue
+			}
+			switch x := embed.Expr.(type) {
+			case *ast.BasicLit, *ast.ListLit, *ast.Interpolation:
+				out = append(out, Diagnostic{Position: p.position(x.Pos()),
+					Message: "a value without a name stands at the top of the file", Hint: "a field is written as name: value"})
+			}
+		}
+	}
+	return out
+}
+
 // topHint says of a field at the top what was meant.
 func (p *places) topHint(name string) string {
+	if name == "" {
+		return "give it a name"
+	}
 	if p.has(name, "title") || p.has(name, "jobs") {
 		return "a lane is written as lanes: " + name + ": {...}"
 	}
@@ -267,7 +292,7 @@ func userPositions(p *places, e errors.Error) []Position {
 func joinPath(path []string) string {
 	var b strings.Builder
 	for i, e := range path {
-		if strings.ContainsAny(e, ". \"") {
+		if e == "" || strings.ContainsAny(e, ". \"") {
 			e = fmt.Sprintf("%q", e)
 		}
 		if i > 0 {
