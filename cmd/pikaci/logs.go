@@ -104,6 +104,8 @@ type logView struct {
 	// written of them.
 	jobs []string
 	over bool
+	// killed says that the run has no end and nobody who would give it one.
+	killed bool
 	// ended are jobs that ended since the last look.
 	ended   []string
 	readers map[string]*record.LogReader
@@ -145,7 +147,12 @@ func (l *logView) show(ctx context.Context, s *session, follow bool) error {
 			return ctx.Err()
 		case <-time.After(followEvery):
 		}
+		// In this order: it may end in between.
+		killed := l.dir.Stands() == record.Killed
 		damaged = l.tail.Next(l.event)
+		if killed && !l.over {
+			l.over, l.killed = true, true
+		}
 	}
 	for _, job := range l.jobs {
 		if err := l.out.Flush(job); err != nil {
@@ -154,6 +161,9 @@ func (l *logView) show(ctx context.Context, s *session, follow bool) error {
 	}
 	if err := l.buffer.Flush(); err != nil {
 		return err
+	}
+	if l.killed {
+		s.note("pikaci: run %s was killed", l.dir.ID)
 	}
 	for _, c := range l.cut {
 		s.note("pikaci: %s of job %s was cut off: %d bytes went over the runner's ceiling", c.Stream, c.Job, c.Bytes)

@@ -123,7 +123,7 @@ var rules = []rule{
 	{
 		pkg:   "runtime/record",
 		ours:  []string{"runtime/event", "schema/plan"},
-		third: []string{"github.com/oklog/ulid"},
+		third: []string{"github.com/oklog/ulid", "golang.org/x/sys"},
 		not:   offline,
 	},
 	{pkg: "runtime/history", ours: []string{"runtime/event", "runtime/record"}, not: offline},

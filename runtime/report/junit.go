@@ -78,7 +78,7 @@ func JUnit(w io.Writer, past record.Past, p *plan.Plan, ends LogEnds) error {
 			s := suite(r, l.ID)
 			for i := range r.Jobs {
 				if j := &r.Jobs[i]; lanes[j.ID] == l.ID {
-					s.add(jobCase(j, l.ID, ends), j.DurationMS)
+					s.add(jobCase(j, l.ID, past.State, ends), j.DurationMS)
 				}
 			}
 			all.add(s)
@@ -132,13 +132,13 @@ func prepareSuite(past record.Past) *junitSuite {
 			ms += ph.DurationMS
 		}
 		c := junitCase{Name: xmlText(n.ID), Class: "payloads", Time: xmlSeconds(ms)}
-		c.judge(n.Outcome, nil)
+		c.judge(n.Outcome, past.State, nil)
 		s.add(c, ms)
 	}
 	return s
 }
 
-func jobCase(j *record.JobRecord, lane string, ends LogEnds) junitCase {
+func jobCase(j *record.JobRecord, lane string, state record.State, ends LogEnds) junitCase {
 	c := junitCase{Name: xmlText(j.ID), Class: xmlText(lane), Time: xmlSeconds(j.DurationMS)}
 	var last []string
 	if j.Verdict == event.Failed || j.Verdict == "" {
@@ -149,12 +149,12 @@ func jobCase(j *record.JobRecord, lane string, ends LogEnds) junitCase {
 			last = ends(j.ID, event.Host)
 		}
 	}
-	c.judge(j.Outcome, last)
+	c.judge(j.Outcome, state, last)
 	return c
 }
 
 // judge gives the case the element of its verdict.
-func (c *junitCase) judge(o event.Outcome, last []string) {
+func (c *junitCase) judge(o event.Outcome, state record.State, last []string) {
 	reason := &junitReason{Message: xmlText(why(o)), Type: string(o.Failure), Text: xmlBody(last)}
 	switch {
 	case o.Verdict == event.Failed && (o.Failure == event.Test || o.Failure == event.Timeout):
@@ -167,6 +167,9 @@ func (c *junitCase) judge(o event.Outcome, last []string) {
 		c.Skipped = reason
 	case o.Verdict == "":
 		reason.Message, reason.Type = "it has not ended: the run goes on, or was killed", string(event.Infra)
+		if state == record.Killed {
+			reason.Message = "it has not ended: the run was killed"
+		}
 		c.Error = reason
 	}
 }
