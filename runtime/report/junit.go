@@ -63,12 +63,29 @@ type (
 	}
 )
 
+// maxJUnitLogs is how many jobs have their logs in junit.xml: where hundreds
+// failed, nobody waits for the rest, and the record has them.
+const maxJUnitLogs = 100
+
+// atMost gives the logs of so many jobs, and none of others.
+func (ends LogEnds) atMost(n int) LogEnds {
+	seen := make(map[string]bool)
+	return func(job string, streams ...event.Stream) []string {
+		if !seen[job] && len(seen) == n {
+			return nil
+		}
+		seen[job] = true
+		return ends(job, streams...)
+	}
+}
+
 // JUnit writes the run as JUnit's XML: a lane is a test suite, a job a test
 // case. A job that failed has its last lines; what could not be carried out is
 // an error, not a failure, and so is a job of a run that was killed. Of a run
 // that only prepared, builds are the test cases. The plan may be nil.
 func JUnit(w io.Writer, past record.Past, p *plan.Plan, ends LogEnds) error {
 	r := past.Run
+	ends = ends.atMost(maxJUnitLogs)
 	all := junitSuites{Name: "pikaci"}
 	if r.PrepareOnly {
 		all.add(prepareSuite(past))
