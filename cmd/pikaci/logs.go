@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -104,6 +106,8 @@ type logView struct {
 	// written of them.
 	jobs []string
 	over bool
+	// killed says that the run has no end and nobody who would give it one.
+	killed bool
 	// ended are jobs that ended since the last look.
 	ended   []string
 	readers map[string]*record.LogReader
@@ -122,7 +126,10 @@ type logWriter interface {
 const followEvery = 100 * time.Millisecond
 
 func (l *logView) show(ctx context.Context, s *session, follow bool) error {
-	damaged := l.tail.Next(l.event)
+	damaged, err := l.begin(ctx, follow)
+	if err != nil {
+		return err
+	}
 	if l.only != "" && !slices.Contains(l.jobs, l.only) {
 		if damaged != nil {
 			return damaged
@@ -140,12 +147,15 @@ func (l *logView) show(ctx context.Context, s *session, follow bool) error {
 		if over || !follow || damaged != nil {
 			break
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(followEvery):
+		if err := pause(ctx); err != nil {
+			return err
 		}
+		// In this order: it may end in between.
+		killed := l.dir.Stands() == record.Killed
 		damaged = l.tail.Next(l.event)
+		if killed && !l.over {
+			l.over, l.killed = true, true
+		}
 	}
 	for _, job := range l.jobs {
 		if err := l.out.Flush(job); err != nil {
@@ -155,10 +165,39 @@ func (l *logView) show(ctx context.Context, s *session, follow bool) error {
 	if err := l.buffer.Flush(); err != nil {
 		return err
 	}
+	if l.killed {
+		s.note("pikaci: run %s was killed", l.dir.ID)
+	}
 	for _, c := range l.cut {
 		s.note("pikaci: %s of job %s was cut off: %d bytes went over the runner's ceiling", c.Stream, c.Job, c.Bytes)
 	}
 	return damaged
+}
+
+// begin reads what events there are. A run that is followed may not have said
+// yet what its jobs are.
+func (l *logView) begin(ctx context.Context, follow bool) (damaged, err error) {
+	for {
+		killed := l.dir.Stands() == record.Killed
+		damaged = l.tail.Next(l.event)
+		early := l.jobs == nil && !l.over && (damaged == nil || errors.Is(damaged, fs.ErrNotExist))
+		if !follow || !early || killed {
+			return damaged, nil
+		}
+		if err := pause(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// pause waits until a log that is followed is to be looked at again.
+func pause(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(followEvery):
+		return nil
+	}
 }
 
 func noSuchJob(job, run string, jobs []string) error {

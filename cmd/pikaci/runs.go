@@ -12,6 +12,7 @@ import (
 
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/history"
+	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/runtime/report"
 )
 
@@ -21,7 +22,8 @@ func runsCommand() command {
 		args:    "[flags]",
 		summary: "list recorded runs, the newest first",
 		about: "runs lists the runs of a state root, the newest first. With --lane, verdicts are\n" +
-			"that lane's. unfinished is a run that goes on, or was killed.",
+			"that lane's. running is a run that goes on, killed one that ended without a word,\n" +
+			"unfinished either, where nothing says which.",
 		examples: []string{
 			"pikaci runs                                    # the newest 20",
 			"pikaci runs --lane fixture --verdict failed    # where that lane failed",
@@ -48,7 +50,7 @@ type runsFlags struct {
 
 func (f *runsFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.lane, "lane", "", "`LANE` only runs that had this lane")
-	set.StringVar(&f.verdict, "verdict", "", "`passed|failed|cancelled|skipped|partial|unfinished|unreadable` only these")
+	set.StringVar(&f.verdict, "verdict", "", "`passed|failed|cancelled|skipped|partial|running|killed|unfinished|unreadable` only these")
 	set.StringVar(&f.since, "since", "", "`AGO` only runs that began since: 90m, 24h, 7d, or a time")
 	set.StringVar(&f.before, "before", "", "`AGO` only runs that began before")
 	set.IntVarP(&f.limit, "limit", "n", defaultRuns, "`N` at most so many; 0 is all (default 20)")
@@ -139,7 +141,7 @@ func (f *runsFlags) filter(now time.Time) (func(*history.Summary) (ok, more bool
 
 // verdictOf is the word for how a run ended, or one lane of it.
 func verdictOf(run *history.Summary, lane string) string {
-	if run.State != history.Finished {
+	if run.State != record.Finished {
 		return string(run.State)
 	}
 	if l, ok := run.Lane(lane); ok {
@@ -157,7 +159,7 @@ func printRuns(w io.Writer, found []history.Summary, lane string, now time.Time)
 	for i := range found {
 		run := &found[i]
 		took, why := "-", run.Reason
-		if run.State == history.Finished {
+		if run.State == record.Finished {
 			took = report.Seconds(run.DurationMS)
 		}
 		if run.Problem != "" {

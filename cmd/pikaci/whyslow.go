@@ -77,7 +77,7 @@ func (r *records) before(s *session, dir *record.Dir, run record.Run) ([]record.
 		if len(others) == compareWith {
 			break
 		}
-		if other.ID == dir.ID || other.State != history.Finished || other.StartedAt.After(run.StartedAt) || other.PrepareOnly != run.PrepareOnly || !sameLanes(&other, run.Lanes) {
+		if other.ID == dir.ID || other.State != record.Finished || other.StartedAt.After(run.StartedAt) || other.PrepareOnly != run.PrepareOnly || !sameLanes(&other, run.Lanes) {
 			continue
 		}
 		d := record.Dir{ID: other.ID, Path: other.Path}

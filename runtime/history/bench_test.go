@@ -17,13 +17,14 @@ import (
 var (
 	writeRuns = flag.Int("runs", 0, "how many run directories TestWriteRuns makes")
 	into      = flag.String("into", "", "the state root where it makes them")
+	named     = flag.Bool("named", false, "give them ids that do not sort by time")
 )
 
 func TestWriteRuns(t *testing.T) {
 	if *writeRuns == 0 {
 		t.Skip("no -runs")
 	}
-	makeRuns(t, *into, *writeRuns, false)
+	makeRuns(t, *into, *writeRuns, *named)
 }
 
 // makeRuns makes runs of ten lanes, every tenth of which failed and every

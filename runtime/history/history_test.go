@@ -61,14 +61,14 @@ func TestSummary(t *testing.T) {
 	for s := range openRuns(t, root).All() {
 		got[s.ID] = s
 	}
-	if s := got["ended"]; s.State != history.Finished || s.Verdict != event.Failed || *s.ExitCode != 1 || s.Reason != "1 of 3 failed" ||
+	if s := got["ended"]; s.State != record.Finished || s.Verdict != event.Failed || *s.ExitCode != 1 || s.Reason != "1 of 3 failed" ||
 		s.Jobs != 3 || !s.StartedAt.Equal(at(0)) || s.FinishedAt.Before(at(0)) || s.DurationMS != 1500 || s.Lanes[1].Verdict != event.Failed {
 		t.Errorf("a run that ended: %+v", s)
 	}
-	if s := got["cut-off"]; s.State != history.Unfinished || s.Verdict != "" || s.FinishedAt != nil || s.Lanes[0].ID != "a" || s.Lanes[0].Verdict != "" {
+	if s := got["cut-off"]; s.State != record.Unfinished || s.Verdict != "" || s.FinishedAt != nil || s.Lanes[0].ID != "a" || s.Lanes[0].Verdict != "" {
 		t.Errorf("a run that was killed: %+v", s)
 	}
-	if s := got["many-lanes"]; s.State != history.Finished || len(s.Lanes) != 500 || s.Lanes[0].Verdict != event.Passed || s.Lanes[499].Verdict != event.Passed {
+	if s := got["many-lanes"]; s.State != record.Finished || len(s.Lanes) != 500 || s.Lanes[0].Verdict != event.Passed || s.Lanes[499].Verdict != event.Passed {
 		t.Errorf("a run of many lanes: %s, %d lanes, first %+v", s.State, len(s.Lanes), s.Lanes[0])
 	}
 	if s := got["empty"]; s.State != history.Unreadable || !strings.Contains(s.Problem, "no such file") {

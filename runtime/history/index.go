@@ -74,7 +74,7 @@ func (x *index) get(stateRoot, id string) (Summary, bool) {
 		return Summary{}, false
 	}
 	s.Path = filepath.Join(stateRoot, "runs", id)
-	if _, unique := record.IDTime(id); !unique || s.State != Finished {
+	if _, unique := record.IDTime(id); !unique || s.State != record.Finished {
 		// It may have gone on, and an id that somebody chose may be of
 		// another run by now.
 		info, err := os.Stat(filepath.Join(s.Path, "events.jsonl"))
@@ -148,7 +148,7 @@ func formatLine(s Summary, size int64) string {
 		lanes[i] = l.ID + "=" + string(l.Verdict)
 	}
 	finished, code := int64(0), 0
-	if s.State == Finished {
+	if s.State == record.Finished {
 		finished, code = s.FinishedAt.UnixMilli(), *s.ExitCode
 	}
 	line := fmt.Sprintf("%s\t%d\t%d\t%d\t%d\t%s\t%d\t%t\t%d\t%s\t%s", s.ID, size, s.StartedAt.UnixMilli(), finished,
@@ -176,12 +176,12 @@ func parseLine(id, rest string) (s Summary, size int64, ok bool) {
 			return s, 0, false
 		}
 	}
-	s = Summary{ID: id, State: Unfinished, StartedAt: time.UnixMilli(numbers[1]).UTC(),
+	s = Summary{ID: id, State: record.Unfinished, StartedAt: time.UnixMilli(numbers[1]).UTC(),
 		DurationMS: numbers[3], Verdict: event.Verdict(words[4]), PrepareOnly: words[6] == "true",
 		Jobs: int(numbers[5]), Lanes: []record.LaneRecord{}}
 	if numbers[2] != 0 {
 		finished, code := time.UnixMilli(numbers[2]).UTC(), int(numbers[4])
-		s.State, s.FinishedAt, s.ExitCode = Finished, &finished, &code
+		s.State, s.FinishedAt, s.ExitCode = record.Finished, &finished, &code
 	}
 	if words[8] != "" {
 		for lane := range strings.SplitSeq(words[8], ",") {

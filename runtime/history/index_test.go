@@ -9,6 +9,7 @@ import (
 
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/history"
+	"github.com/sledtools/pikaci/runtime/record"
 )
 
 // summaries are of all runs, by id.
@@ -81,7 +82,7 @@ func TestIndexIsOfNoAccount(t *testing.T) {
 		os.WriteFile(index, b, 0o644)
 		list := ids(openRuns(t, root))
 		for id, s := range summaries(t, root) {
-			if s.State == history.Unfinished {
+			if s.State == record.Unfinished {
 				write(t, root, made{id: id, began: s.StartedAt, lanes: []string{"went-on"}, jobs: 1})
 			}
 		}

@@ -82,10 +82,22 @@ func (r *Runs) All() iter.Seq[Summary] {
 }
 
 func (r *Runs) summary(id string) Summary {
-	if s, ok := r.index.get(r.Root, id); ok {
+	s, ok := r.index.get(r.Root, id)
+	if !ok {
+		var size int64
+		s, size = summarize(r.Root, id)
+		r.index.put(s, size)
+	}
+	if s.State != record.Unfinished {
 		return s
 	}
-	s, size := summarize(r.Root, id)
-	r.index.put(s, size)
+	stands := r.dir(id).Stands()
+	if stands == record.Killed {
+		// It may have ended after it was read, and before it was asked for.
+		if again, _ := summarize(r.Root, id); again.State == record.Finished {
+			return again
+		}
+	}
+	s.State = stands
 	return s
 }

@@ -11,24 +11,14 @@ import (
 	"github.com/sledtools/pikaci/runtime/record"
 )
 
-// State is where a run stands.
-type State string
-
-// The states.
-const (
-	// Finished: it ended by itself and has a verdict.
-	Finished State = "finished"
-	// Unfinished: it goes on, or was killed.
-	Unfinished State = "unfinished"
-	// Unreadable: its journal is missing, damaged or of another version.
-	Unreadable State = "unreadable"
-)
+// Unreadable is a run whose journal is missing, damaged or of another version.
+const Unreadable record.State = "unreadable"
 
 // Summary is a run as a list shows it. Times are to the millisecond.
 type Summary struct {
 	ID          string        `json:"id"`
 	Path        string        `json:"path"`
-	State       State         `json:"state"`
+	State       record.State  `json:"state"`
 	StartedAt   time.Time     `json:"started_at"`
 	FinishedAt  *time.Time    `json:"finished_at,omitempty"`
 	DurationMS  int64         `json:"duration_ms"`
@@ -81,7 +71,7 @@ func summarize(stateRoot, id string) (s Summary, size int64) {
 		s.Problem = err.Error()
 		return s, 0
 	}
-	s.State = Unfinished
+	s.State = record.Unfinished
 	if end.Finished != nil {
 		s.finish(end)
 	}
@@ -112,7 +102,7 @@ func (s *Summary) begin(f *os.File) error {
 
 func (s *Summary) finish(end record.Ending) {
 	at := end.FinishedAt.Truncate(time.Millisecond)
-	s.State, s.FinishedAt, s.DurationMS = Finished, &at, end.Finished.DurationMS
+	s.State, s.FinishedAt, s.DurationMS = record.Finished, &at, end.Finished.DurationMS
 	s.Verdict, s.Reason = end.Finished.Verdict, end.Finished.Reason
 	s.ExitCode = &end.Finished.ExitCode
 	verdicts := make(map[string]event.Verdict, len(end.Lanes))

@@ -29,14 +29,15 @@ type Past struct {
 	Run     Run
 	Outputs PreparedOutputs
 	// Last is the time of the last event.
-	Last time.Time
+	Last  time.Time
+	State State
 }
 
 // Read folds the run's events. With an error, which names the line, the fold
 // is of the events before it. The paths in the record are those of the host
 // that it was made on.
 func (d *Dir) Read() (Past, error) {
-	var past Past
+	past := Past{State: d.Stands()}
 	var fold Fold
 	err := d.Events(func(e event.Event) error {
 		fold.Add(e)
@@ -44,6 +45,9 @@ func (d *Dir) Read() (Past, error) {
 		return nil
 	})
 	past.Run, past.Outputs = fold.Run(), fold.Outputs()
+	if past.Run.FinishedAt != nil {
+		past.State = Finished
+	}
 	return past, err
 }
 

@@ -44,6 +44,9 @@ type Need struct {
 // Explain explains a job that the run took; false where plan or run lack it.
 func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explanation, bool) {
 	r := past.Run
+	if past.State == record.Killed {
+		now = past.Last
+	}
 	i := slices.IndexFunc(r.Jobs, func(j record.JobRecord) bool { return j.ID == job })
 	k := slices.IndexFunc(p.Jobs, func(j plan.Job) bool { return j.ID == job })
 	if i < 0 || k < 0 {
@@ -54,6 +57,9 @@ func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explana
 		Retried: []event.Outcome{}, Needs: needs(r, planned), Waited: Path(r, p, plan.ExecuteID(job), now), Truncated: j.Truncated}
 	if j.Verdict == "" {
 		state, what := underWay(r, j, now)
+		if past.State == record.Killed {
+			state = "killed"
+		}
 		x.Now = string(state) + colon(what)
 	}
 	for _, l := range p.Lanes {

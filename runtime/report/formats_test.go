@@ -260,3 +260,25 @@ func TestLongSummary(t *testing.T) {
 		t.Errorf("%d bytes in %s", b.Len(), time.Since(begun))
 	}
 }
+
+// TestLongJUnit has the logs of the first that failed, and a case for each.
+func TestLongJUnit(t *testing.T) {
+	past := pastOf(aPast(), 0)
+	job := past.Run.Jobs[1]
+	for i := range 1000 {
+		job.ID = fmt.Sprintf("job-%d", i)
+		past.Run.Jobs = append(past.Run.Jobs, job)
+	}
+	asked := map[string]bool{}
+	var b bytes.Buffer
+	err := report.JUnit(&b, past, aPlan(), func(job string, streams ...event.Stream) []string {
+		asked[job] = true
+		return []string{"line"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 100 || strings.Count(b.String(), "<testcase ") != 1003 || strings.Count(b.String(), "<failure ") != 1001 {
+		t.Errorf("%d jobs have logs, of %d cases %d failed", len(asked), strings.Count(b.String(), "<testcase "), strings.Count(b.String(), "<failure "))
+	}
+}

@@ -63,12 +63,29 @@ type (
 	}
 )
 
+// maxJUnitLogs is how many jobs have their logs in junit.xml: where hundreds
+// failed, nobody waits for the rest, and the record has them.
+const maxJUnitLogs = 100
+
+// atMost gives the logs of so many jobs, and none of others.
+func (ends LogEnds) atMost(n int) LogEnds {
+	seen := make(map[string]bool)
+	return func(job string, streams ...event.Stream) []string {
+		if !seen[job] && len(seen) == n {
+			return nil
+		}
+		seen[job] = true
+		return ends(job, streams...)
+	}
+}
+
 // JUnit writes the run as JUnit's XML: a lane is a test suite, a job a test
 // case. A job that failed has its last lines; what could not be carried out is
 // an error, not a failure, and so is a job of a run that was killed. Of a run
 // that only prepared, builds are the test cases. The plan may be nil.
 func JUnit(w io.Writer, past record.Past, p *plan.Plan, ends LogEnds) error {
 	r := past.Run
+	ends = ends.atMost(maxJUnitLogs)
 	all := junitSuites{Name: "pikaci"}
 	if r.PrepareOnly {
 		all.add(prepareSuite(past))
@@ -78,7 +95,7 @@ func JUnit(w io.Writer, past record.Past, p *plan.Plan, ends LogEnds) error {
 			s := suite(r, l.ID)
 			for i := range r.Jobs {
 				if j := &r.Jobs[i]; lanes[j.ID] == l.ID {
-					s.add(jobCase(j, l.ID, ends), j.DurationMS)
+					s.add(jobCase(j, l.ID, past.State, ends), j.DurationMS)
 				}
 			}
 			all.add(s)
@@ -132,13 +149,13 @@ func prepareSuite(past record.Past) *junitSuite {
 			ms += ph.DurationMS
 		}
 		c := junitCase{Name: xmlText(n.ID), Class: "payloads", Time: xmlSeconds(ms)}
-		c.judge(n.Outcome, nil)
+		c.judge(n.Outcome, past.State, nil)
 		s.add(c, ms)
 	}
 	return s
 }
 
-func jobCase(j *record.JobRecord, lane string, ends LogEnds) junitCase {
+func jobCase(j *record.JobRecord, lane string, state record.State, ends LogEnds) junitCase {
 	c := junitCase{Name: xmlText(j.ID), Class: xmlText(lane), Time: xmlSeconds(j.DurationMS)}
 	var last []string
 	if j.Verdict == event.Failed || j.Verdict == "" {
@@ -149,12 +166,12 @@ func jobCase(j *record.JobRecord, lane string, ends LogEnds) junitCase {
 			last = ends(j.ID, event.Host)
 		}
 	}
-	c.judge(j.Outcome, last)
+	c.judge(j.Outcome, state, last)
 	return c
 }
 
 // judge gives the case the element of its verdict.
-func (c *junitCase) judge(o event.Outcome, last []string) {
+func (c *junitCase) judge(o event.Outcome, state record.State, last []string) {
 	reason := &junitReason{Message: xmlText(why(o)), Type: string(o.Failure), Text: xmlBody(last)}
 	switch {
 	case o.Verdict == event.Failed && (o.Failure == event.Test || o.Failure == event.Timeout):
@@ -167,6 +184,9 @@ func (c *junitCase) judge(o event.Outcome, last []string) {
 		c.Skipped = reason
 	case o.Verdict == "":
 		reason.Message, reason.Type = "it has not ended: the run goes on, or was killed", string(event.Infra)
+		if state == record.Killed {
+			reason.Message = "it has not ended: the run was killed"
+		}
 		c.Error = reason
 	}
 }

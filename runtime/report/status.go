@@ -26,6 +26,10 @@ func Status(w io.Writer, past record.Past, p *plan.Plan, now time.Time) error {
 	if r.FinishedAt != nil {
 		return Table(w, r)
 	}
+	asked, ended := now, past.State == record.Killed
+	if ended {
+		now = past.Last
+	}
 	lanes := make(map[string]string)
 	if p != nil {
 		for _, j := range p.Jobs {
@@ -39,12 +43,15 @@ func Status(w io.Writer, past record.Past, p *plan.Plan, now time.Time) error {
 		if j := &r.Jobs[i]; j.Verdict == "" {
 			j.Lane = lanes[j.ID]
 			j.Verdict, j.Reason = underWay(r, j, now)
+			if ended {
+				j.Verdict = "-"
+			}
 		}
 	}
 	if err := table(w, r); err != nil {
 		return err
 	}
-	_, err := io.WriteString(w, unfinished(past, now))
+	_, err := io.WriteString(w, unfinished(past, now, asked))
 	return err
 }
 
@@ -77,18 +84,22 @@ func openPhase(phases []record.PhaseRecord) *record.PhaseRecord {
 }
 
 // unfinished says what a run without an end was doing, and that it has none.
-func unfinished(past record.Past, now time.Time) string {
+func unfinished(past record.Past, now, asked time.Time) string {
 	var b strings.Builder
 	r := past.Run
 	if len(r.Jobs) > 0 {
 		b.WriteString("\n")
 	}
+	was := "under way"
+	if past.State == record.Killed {
+		was = "was under way"
+	}
 	if open := openPhase(r.Phases); open != nil {
-		fmt.Fprintf(&b, "under way: %s for %s%s\n", open.Phase, since(open.StartedAt, now), colon(oneLine(open.Detail)))
+		fmt.Fprintf(&b, "%s: %s for %s%s\n", was, open.Phase, since(open.StartedAt, now), colon(oneLine(open.Detail)))
 	}
 	for _, n := range r.Nodes {
 		if open := openPhase(n.Phases); open != nil {
-			fmt.Fprintf(&b, "under way: %s of %s for %s\n", open.Phase, oneLine(n.ID), since(open.StartedAt, now))
+			fmt.Fprintf(&b, "%s: %s of %s for %s\n", was, open.Phase, oneLine(n.ID), since(open.StartedAt, now))
 		}
 	}
 	for _, l := range r.Leases {
@@ -101,10 +112,18 @@ func unfinished(past record.Past, now time.Time) string {
 	if r.Interrupted != "" {
 		stopping = ", " + oneLine(r.Interrupted)
 	}
-	fmt.Fprintf(&b, "run %s: unfinished%s: begun %s ago, last event %s ago\n", oneLine(r.ID), stopping,
-		since(r.StartedAt, now), since(past.Last, now))
+	fmt.Fprintf(&b, "run %s: %s%s: begun %s ago, last event %s ago\n", oneLine(r.ID), stateOf(past), stopping,
+		since(r.StartedAt, asked), since(past.Last, asked))
 	fmt.Fprintf(&b, "record: %s\n", oneLine(r.RunDir))
 	return b.String()
+}
+
+// stateOf is the word for a run without an end.
+func stateOf(past record.Past) record.State {
+	if past.State == "" {
+		return record.Unfinished
+	}
+	return past.State
 }
 
 func since(t, now time.Time) string { return seconds(max(0, now.Sub(t).Milliseconds())) }

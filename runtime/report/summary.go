@@ -26,7 +26,7 @@ func Markdown(w io.Writer, past record.Past, p *plan.Plan, ends LogEnds) error {
 	var b strings.Builder
 	verdict := string(r.Verdict)
 	if r.FinishedAt == nil {
-		verdict = "unfinished"
+		verdict = string(stateOf(past))
 	}
 	fmt.Fprintf(&b, "## %s pikaci: %s\n\n", mark(r.Verdict), verdict)
 	fmt.Fprintf(&b, "Run `%s`, %s", r.ID, seconds(r.DurationMS))
