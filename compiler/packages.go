@@ -240,6 +240,9 @@ func (p *packages) parse(name string) (*ast.File, error) {
 	if err != nil {
 		return nil, p.tree.unreadable(name, err)
 	}
+	if err := notUTF8(name, content); err != nil {
+		return nil, err
+	}
 	f, err := parseSafely(name, content, p.config)
 	if err != nil {
 		return nil, err
