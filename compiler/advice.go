@@ -285,7 +285,9 @@ func (t *tree) adviseSyntax(found Diagnostics) Diagnostics {
 			continue
 		}
 		source := t.shown(d.Position.File)
-		if _, err := parser.ParseFile(d.Position.File, source); err != nil {
+		if !utf8.Valid(source) {
+			found[i] = advised(d, source)
+		} else if _, err := parser.ParseFile(d.Position.File, source); err != nil {
 			found[i] = advised(d, source)
 		}
 	}

@@ -54,8 +54,9 @@ func TestCacheIsNeverWrong(t *testing.T) {
 			got.Keep()
 		}
 	}
-	// Every second compile at least is one of what was just compiled.
-	if right < *cacheEdits/2 || hits < right/2 {
+	// Every second compile at least is one of what was just compiled. A package
+	// that an edit breaks stays broken until another mends it.
+	if right < *cacheEdits/8 || hits < right/2 {
 		t.Errorf("of %d edits, %d compiles were right and %d from the cache: too few to tell", *cacheEdits, right, hits)
 	}
 	t.Logf("%d compiles were right, %d of them from the cache", right, hits)

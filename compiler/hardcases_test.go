@@ -114,6 +114,7 @@ func hardCases() []hardCase {
 		{"a text of many lines that does not end", said1("_x: \"\"\"\n  a\n", `"d"`), `the text does not end on its line`},
 		{"a text of many lines badly indented", said1("_x: \"\"\"\n  a\n b\n  \"\"\"", `_x`), `non-matching whitespace for multiline strings`},
 		{"a text with odd escapes", said1(`_x: "\ud800 \U00110000 \400"`, `_x`), `escape sequence is invalid Unicode code point`},
+		{"a file of bytes that are no text", "-- lanes/a.cue --\npackage lanes\n" + strings.Repeat("\xe5", 1<<20) + "\n", `not in UTF-8`},
 		{"raw texts", said1(`_x: ##"a "# \##(1) "##`, `_x`), ``},
 		{"bytes for a text", said1(`_x: 'abc'`, `_x`), `description of lane a is bytes: want a text that is not empty`},
 		{"bytes interpolated", said1(`_x: 'abc\xff'`, `"\(_x)"`), ``},

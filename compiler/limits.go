@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/errors"
@@ -71,6 +72,25 @@ func readFile(name string) ([]byte, error) {
 
 // errNotAFile is what reading a pipe, socket or device gives.
 var errNotAFile = errors.New("it is no ordinary file")
+
+// notUTF8 finds the first byte that is not UTF-8. CUE's parser says the same, in
+// time by the square of how many there are.
+func notUTF8(name string, content []byte) error {
+	if utf8.Valid(content) {
+		return nil
+	}
+	at := 0
+	for {
+		r, size := utf8.DecodeRune(content[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		at += size
+	}
+	file := token.NewFile(name, -1, len(content))
+	file.SetLinesForContent(content)
+	return errors.Newf(file.Pos(at, token.NoRelPos), "illegal UTF-8 encoding")
+}
 
 // overLimits says where a file nests too deep or holds too large a number.
 func overLimits(f *ast.File, content []byte) error {

@@ -253,6 +253,9 @@ func (p *packages) parse(name string) (*ast.File, error) {
 
 // parseContent gives nil for a file that says @ignore().
 func (p *packages) parseContent(name string, content []byte) (*ast.File, error) {
+	if err := notUTF8(name, content); err != nil {
+		return nil, err
+	}
 	f, err := parseSafely(name, content, p.config)
 	if err != nil {
 		return nil, err
