@@ -65,6 +65,8 @@ type bench struct {
 	lease  *event.Lease
 	// leftovers are what is still there, where the server is a fake one.
 	leftovers func() []string
+	// early: payloads are there before the instance is made, not after.
+	early bool
 }
 
 // newBench makes a job for the local Incus; change may alter it first.
@@ -140,6 +142,12 @@ func (b *bench) task(n *plan.Node) runtime.Task {
 // create makes the instance.
 func (b *bench) create() {
 	b.t.Helper()
+	if !b.early {
+		staged := filepath.Join(b.job.Dir, "staged-linux-rust")
+		if err := os.Rename(staged, staged+".later"); err == nil {
+			defer os.Rename(staged+".later", staged)
+		}
+	}
 	out, err := b.x.Execute(context.Background(), b.task(&plan.Node{
 		ID: plan.PrepareRunnerID(b.job.Job.ID), IncusInstance: &plan.IncusInstance{Job: b.job.Job.ID}}))
 	if err != nil || out.Verdict != event.Passed {

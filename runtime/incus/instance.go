@@ -60,6 +60,10 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 		nics = append(nics, x.nics[profile]...)
 	}
 	request := createInstance(x.options, j, programDir(j.RunContext, x.program), nics)
+	// Payloads that are there already go with the instance; others by an update.
+	if devices, err := payloadDevices(j); err == nil {
+		request.InstancePut = withPayloads(request.InstancePut, devices)
+	}
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
 	defer cancel()
 	err := again(whole, func(tried bool) error {
@@ -91,7 +95,8 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 	return errors.Join(err, context.Cause(ctx))
 }
 
-// start gives the instance its payloads by one update, and starts it.
+// start gives the instance the payloads that it was not made with, by one
+// update, and starts it.
 func (x *Executor) start(ctx context.Context, t runtime.Task, name string) error {
 	j := t.Job()
 	phase := func(p event.Phase, f func() error) error {
@@ -108,7 +113,7 @@ func (x *Executor) start(ctx context.Context, t runtime.Task, name string) error
 	if err != nil {
 		return &payloadError{err}
 	}
-	if len(devices) > 0 {
+	if !hasDevices(m.instance, devices) {
 		if err := phase(event.Devices, func() error { return x.addDevices(ctx, name, m, devices) }); err != nil {
 			return fmt.Errorf("give instance %s its payloads: %w", name, err)
 		}

@@ -98,7 +98,8 @@ umount "$x" 2>/dev/null
 true`
 
 func TestTheGuestsRootCantWriteToWhatTheHostOwns(t *testing.T) {
-	t.Run("default profile", func(t *testing.T) { attacked(t, "default") })
+	t.Run("default profile", func(t *testing.T) { attacked(t, false, "default") })
+	t.Run("payload there before the instance", func(t *testing.T) { attacked(t, true, "default") })
 	t.Run("privileged profile", func(t *testing.T) {
 		name := fmt.Sprintf("pikaci-test-%x", rand.Uint64())
 		s := server(t, "")
@@ -107,12 +108,13 @@ func TestTheGuestsRootCantWriteToWhatTheHostOwns(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { s.DeleteProfile(name) })
-		attacked(t, "default", name)
+		attacked(t, false, "default", name)
 	})
 }
 
-func attacked(t *testing.T, profiles ...string) {
+func attacked(t *testing.T, early bool, profiles ...string) {
 	b := newBench(t, func(j *plan.Job) { j.User, j.Incus.Profiles = 0, profiles })
+	b.early = early
 	// Writable for everybody, so that nothing but the mount keeps them out.
 	b.file("out/file", "payload\n", 0o666)
 	b.file("snapshot/hello", "hi\n", 0o666)

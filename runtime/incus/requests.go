@@ -85,6 +85,16 @@ func withPayloads(put api.InstancePut, devices api.DevicesMap) api.InstancePut {
 	return put
 }
 
+// hasDevices reports whether all of the devices are the instance's already.
+func hasDevices(put api.InstancePut, devices api.DevicesMap) bool {
+	for name, d := range devices {
+		if !maps.Equal(put.Devices[name], d) {
+			return false
+		}
+	}
+	return true
+}
+
 func startInstance() api.InstanceStatePut { return api.InstanceStatePut{Action: "start", Timeout: -1} }
 func stopInstance() api.InstanceStatePut {
 	return api.InstanceStatePut{Action: "stop", Timeout: -1, Force: true}

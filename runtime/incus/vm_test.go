@@ -73,11 +73,36 @@ func TestAVirtualMachineIsMadeOfTheRightRequests(t *testing.T) {
 	if create["type"] != "virtual-machine" {
 		t.Errorf("type %v", create["type"])
 	}
-	devices := update["devices"].(map[string]any)
+	checkDisks(t, update)
+}
+
+// checkDisks wants snapshot, program and payload in a machine's configuration.
+func checkDisks(t *testing.T, put map[string]any) {
+	t.Helper()
+	devices, _ := put["devices"].(map[string]any)
 	for _, name := range []string{"pk-snapshot", "pk-program", "pk-role-role"} {
 		d, _ := devices[name].(map[string]any)
 		if d["io.bus"] != "virtiofs" || d["readonly"] != "true" || d["shift"] != nil || d["recursive"] != nil {
 			t.Errorf("device %s is %v", name, d)
+		}
+	}
+}
+
+func TestAPayloadThatIsThereAlreadySavesTheUpdate(t *testing.T) {
+	b, s := fakeBench(t, nil)
+	b.early = true
+	b.file("out/f", "", 0o644)
+	b.payload("role", "out", "/staged")
+	b.create()
+	if out, err := b.execute(context.Background(), "true"); err != nil || out.Verdict != event.Passed {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	for _, r := range s.Requests() {
+		switch {
+		case r.Method == "POST" && r.Path == "/1.0/instances":
+			checkDisks(t, r.Body)
+		case r.Method == "PUT" && !strings.HasSuffix(r.Path, "/state"):
+			t.Errorf("%s %s", r.Method, r.Path)
 		}
 	}
 }
