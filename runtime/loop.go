@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"sync"
 	"time"
 
@@ -66,6 +67,7 @@ func (r *run) carryOut(ctx context.Context) {
 			return
 		}
 	}
+	r.releaseEnded()
 	ended := ctx.Done()
 	for {
 		if ctx.Err() == nil {
@@ -135,12 +137,12 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 	}
 	r.busy[classOf(n)]++
 	r.workers++
-	t := Task{Node: n, Attempt: 1, Run: &r.Run, Emit: r.emit}
+	t := Task{Node: n, Attempt: r.Resume.attempt(n.ID), Run: &r.Run, Emit: r.emit}
 	for _, id := range n.Jobs {
 		if j := r.byID[id]; j != nil {
 			t.Jobs = append(t.Jobs, &j.JobContext)
 			j.active++
-			if !n.Prepares() {
+			if !n.Prepares() && j.began.IsZero() {
 				j.began = time.Now()
 			}
 		}
@@ -151,11 +153,21 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 // work carries out a node in a worker's goroutine, again if its command failed
 // and the lane allows it.
 func (r *run) work(ctx context.Context, t Task) event.Outcome {
-	for {
-		if err := r.emit(event.Event{NodeStarted: &event.NodeStarted{Node: t.Node.ID, Attempt: t.Attempt}}); err != nil {
+	for first := true; ; first = false {
+		if err := r.emit(event.Event{NodeStarted: startOf(t)}); err != nil {
 			return infra(err)
 		}
+		if first {
+			if bad := r.takeUp(ctx, t); bad != nil {
+				return *bad
+			}
+		}
 		out := r.execute(ctx, t)
+		if !t.Node.Prepares() {
+			// Its output is on disk before its end is journalled.
+			mark(t.Job().Logs.Stdout)
+			mark(t.Job().Logs.Stderr)
+		}
 		if out.Failure != event.Test || t.Node.Prepares() || t.Attempt > t.Job().Job.Retries || ctx.Err() != nil {
 			if out.Verdict == event.Passed && t.Attempt > 1 {
 				out.Reason = fmt.Sprintf("flaky: passed at attempt %d", t.Attempt)
@@ -168,6 +180,24 @@ func (r *run) work(ctx context.Context, t Task) event.Outcome {
 			return *again
 		}
 	}
+}
+
+// startOf says that an attempt starts, and where its part of the logs begins:
+// one that is resumed has its logs from there on once more.
+func startOf(t Task) *event.NodeStarted {
+	e := event.NodeStarted{Node: t.Node.ID, Attempt: t.Attempt}
+	if t.Attempt > 1 {
+		e.Stdout, e.Stderr = mark(t.Job().Logs.Stdout), mark(t.Job().Logs.Stderr)
+	}
+	return &e
+}
+
+// mark has a log write what it holds back, and gives its length.
+func mark(w io.Writer) int64 {
+	if l, ok := w.(interface{ Mark() int64 }); ok {
+		return l.Mark()
+	}
+	return 0
 }
 
 // freshInstance replaces a guest job's instance for another attempt; nil when
@@ -246,14 +276,7 @@ func (r *run) take(m message) {
 		r.busy[c]--
 	}
 	r.endNode(m.node, m.outcome)
-	for _, s := range r.states.finish(m.node, m.outcome.Verdict) {
-		root, ok := r.roots[s.because.ID]
-		if !ok {
-			root = s.because.ID
-		}
-		r.roots[s.node.ID] = root
-		r.endNode(s.node, r.skipOutcome(root))
-	}
+	r.endSkipped(r.states.finish(m.node, m.outcome.Verdict))
 	if m.outcome.Verdict != event.Passed {
 		r.skipDoomed()
 	}
@@ -265,6 +288,22 @@ func (r *run) take(m message) {
 	r.releaseEnded()
 	if r.FailFast && m.outcome.Verdict == event.Failed {
 		r.cancel(ErrFailFast)
+	}
+}
+
+// endSkipped ends the nodes that will never run, because of others.
+func (r *run) endSkipped(list []skipped) {
+	for _, s := range list {
+		root, ok := r.roots[s.because.ID]
+		if !ok {
+			root = s.because.ID
+		}
+		r.roots[s.node.ID] = root
+		if o := r.Resume.outcome(s.node.ID); o != nil {
+			r.endNode(s.node, *o)
+			continue
+		}
+		r.endNode(s.node, r.skipOutcome(root))
 	}
 }
 
@@ -298,7 +337,9 @@ func (r *run) endNode(n *plan.Node, o event.Outcome) {
 		panic(fmt.Sprintf("BUG: node %q ended twice", n.ID))
 	}
 	r.outcomes[n.ID] = o
-	r.emit(event.Event{NodeFinished: &event.NodeFinished{Node: n.ID, Outcome: o}})
+	if r.Resume.outcome(n.ID) == nil {
+		r.emit(event.Event{NodeFinished: &event.NodeFinished{Node: n.ID, Outcome: o}})
+	}
 	if !n.Prepares() {
 		r.endJob(r.byID[n.Jobs[0]], r.jobOutcome(n, o))
 	}
@@ -330,8 +371,14 @@ func (r *run) endJob(j *jobRun, o event.Outcome) {
 	if !j.began.IsZero() {
 		f.DurationMS = time.Since(j.began).Milliseconds()
 	}
-	j.finished = &f
 	r.ended = append(r.ended, j)
+	if r.Resume != nil {
+		if before, over := r.Resume.Jobs[j.Job.ID]; over {
+			j.finished = &before
+			return
+		}
+	}
+	j.finished = &f
 	r.emit(event.Event{JobFinished: &f})
 }
 
@@ -353,4 +400,5 @@ func (r *run) endUnstarted(err error) {
 		}
 		r.endNode(n, o)
 	}
+	r.releaseAll()
 }

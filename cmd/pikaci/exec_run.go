@@ -40,6 +40,7 @@ type executors struct {
 type instances interface {
 	runtime.Executor
 	runtime.Releaser
+	runtime.Adopter
 	MarkRoot(id string)
 }
 
@@ -79,24 +80,17 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	dir, err := x.makeDir()
-	if err != nil {
-		return diskFull(err)
-	}
-	lock, err := dir.Lock()
+	dir, lock, err := x.ownDir()
 	if err != nil {
 		return diskFull(err)
 	}
 	defer lock.Release()
-	if err := dir.Write("plan.json", x.planText); err != nil {
-		return diskFull(err)
-	}
 	if err := x.markRoot(e); err != nil {
 		return diskFull(err)
 	}
 	defer x.sweep(ctx, s, e)()
 	pump := report.NewPump(x.reader(s))
-	journal, err := dir.OpenJournal(pump.Event)
+	journal, torn, err := x.openJournal(dir, pump.Event)
 	if err != nil {
 		return err
 	}
@@ -107,7 +101,9 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	defer deaf()
 	ctx, abandon, stop := interrupts(ctx, journal, asked)
 	defer stop()
-	summary, err := runtime.Run(ctx, x.config(e, dir, journal, pump, abandon))
+	c := x.config(e, dir, journal, pump, abandon)
+	c.Torn = torn
+	summary, err := runtime.Run(ctx, c)
 	r, outputs := journal.Records()
 	err = errors.Join(err, journal.Close(), writeRecords(dir, r, outputs))
 	x.show(s, pump, r)
@@ -142,6 +138,36 @@ func (x *execution) show(s *session, pump *report.Pump, r record.Run) {
 	if err != nil && !errors.Is(err, syscall.EPIPE) {
 		s.note("pikaci: print the run: %v", err)
 	}
+}
+
+// ownDir makes the run's directory, or takes that of the resumed run, and owns
+// it.
+func (x *execution) ownDir() (*record.Dir, *record.Lock, error) {
+	if x.resumed != nil {
+		return x.resumed.dir, x.resumed.lock, x.resumed.tidy(x.plan)
+	}
+	dir, err := x.makeDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	lock, err := dir.Lock()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := dir.Write("plan.json", x.planText); err != nil {
+		lock.Release()
+		return nil, nil, err
+	}
+	return dir, lock, nil
+}
+
+// openJournal opens a new journal, or the resumed run's to write on.
+func (x *execution) openJournal(dir *record.Dir, watch func(event.Event)) (j *record.Journal, torn int64, err error) {
+	if x.resumed != nil {
+		return x.resumed.lock.Reopen(watch)
+	}
+	j, err = dir.OpenJournal(watch)
+	return j, 0, err
 }
 
 func (x *execution) makeDir() (*record.Dir, error) {
@@ -190,11 +216,14 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
-		AllowEmpty: x.flags.allowEmpty,
-		Abandon:    abandon,
+		AllowEmpty: x.flags.allowEmpty, HostDigest: x.hostDigest(),
+		Abandon: abandon,
 	}
 	if e.guests != nil {
-		c.Instances, c.Guests, c.Releaser = e.guests, e.guests, e.guests
+		c.Instances, c.Guests, c.Releaser, c.Adopter = e.guests, e.guests, e.guests, e.guests
+	}
+	if x.resumed != nil {
+		c.Resume = &x.resumed.progress
 	}
 	c.HostSetup = func(ctx context.Context, argv []string) error { return x.hostSetup(ctx, dir, argv) }
 	c.TakeSnapshot = func(ctx context.Context) (event.SnapshotTaken, error) { return x.takeSnapshot(ctx, dir) }

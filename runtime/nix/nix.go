@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,7 +149,7 @@ func (x *Executor) build(ctx context.Context, t runtime.Task) (string, event.Out
 	}
 	if !first && f.err == nil && f.out.Verdict == event.Passed {
 		// The root of a node is held under the node's own name.
-		if err := os.Symlink(f.path, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err != nil {
+		if err := link(f.path, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err != nil {
 			return "", event.Outcome{}, fmt.Errorf("hold the output: %w", err)
 		}
 	}
@@ -220,20 +221,32 @@ func expose(t runtime.Task, built string) (*event.PayloadReady, error) {
 			if s.PrepareNodeID != t.Node.ID {
 				continue
 			}
-			link := filepath.Join(t.Run.Dir, s.LocalMountPath)
-			if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			at := filepath.Join(t.Run.Dir, s.LocalMountPath)
+			if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 				return nil, err
 			}
-			if err := os.WriteFile(payload.ClosurePath(link), []byte(closure), 0o644); err != nil {
+			if err := os.WriteFile(payload.ClosurePath(at), []byte(closure), 0o644); err != nil {
 				return nil, err
 			}
-			if err := os.Symlink(built, link); err != nil {
+			if err := link(built, at); err != nil {
 				return nil, err
 			}
 			ready.Exposures = append(ready.Exposures, event.Exposure{Job: j.Job.ID, Path: s.LocalMountPath})
 		}
 	}
 	return ready, nil
+}
+
+// link makes a symlink, in place of one that a process of this run made which
+// was killed.
+func link(to, at string) error {
+	err := os.Symlink(to, at)
+	if errors.Is(err, fs.ErrExist) {
+		if err = os.Remove(at); err == nil {
+			err = os.Symlink(to, at)
+		}
+	}
+	return err
 }
 
 // closureOf lists the store paths that must be at their own places for the

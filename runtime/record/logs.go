@@ -54,7 +54,13 @@ func openLog(name string, secrets []string, limit int64, watch func([]byte)) (*L
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{file: f, left: limit, watch: watch}
+	// A resumed run writes on.
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	l := &Log{file: f, size: info.Size(), left: limit - info.Size(), watch: watch}
 	l.mask = newMask(secrets, l.keep)
 	return l, nil
 }
@@ -84,6 +90,7 @@ type Log struct {
 	mu      sync.Mutex
 	file    *os.File
 	mask    *mask
+	size    int64
 	left    int64
 	dropped int64
 	err     error
@@ -120,6 +127,17 @@ func (l *Log) write(p []byte, unshown bool) {
 	l.mask.write(p)
 }
 
+// Mark ends a stretch of the log: what the mask holds back is written, for it
+// can't become a secret any more. It returns the log's length.
+func (l *Log) Mark() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.mask.flush()
+	}
+	return l.size
+}
+
 // keep appends what came out of the mask.
 func (l *Log) keep(p []byte) {
 	if cut := min(int64(len(p)), max(0, l.left)); cut < int64(len(p)) {
@@ -130,6 +148,7 @@ func (l *Log) keep(p []byte) {
 		return
 	}
 	l.left -= int64(len(p))
+	l.size += int64(len(p))
 	if l.err == nil {
 		_, l.err = l.file.Write(p)
 	}
