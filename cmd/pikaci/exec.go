@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -49,6 +50,9 @@ func runExec(ctx context.Context, s *session, flags execFlags, args []string) er
 		return usage("pikaci exec plan.json, or pikaci exec - for stdin", "exec takes one plan, and %d are given", len(args))
 	}
 	x, err := prepareExecution(ctx, flags, args, s)
+	if errors.Is(err, errDone) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

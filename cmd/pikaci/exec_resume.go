@@ -13,6 +13,7 @@ import (
 
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/host"
 	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/runtime/snapshot"
 	"github.com/sledtools/pikaci/schema/plan"
@@ -47,6 +48,9 @@ func (x *execution) reopen(s *session) error {
 	r := &resumed{dir: d, lock: lock}
 	err = d.EachEvent(func(e event.Event) error { r.progress.Add(e); return nil })
 	if err == nil {
+		err = r.complete(s)
+	}
+	if err == nil {
 		err = r.refuse()
 	}
 	if err != nil {
@@ -62,6 +66,34 @@ func (x *execution) reopen(s *session) error {
 	}
 	return nil
 }
+
+// complete writes the records of a run that ended, if it was killed while it
+// wrote them; the error is the run's verdict then.
+func (r *resumed) complete(s *session) error {
+	ended := r.progress.Finished
+	if ended == nil {
+		return nil
+	}
+	var fold record.Fold
+	if err := r.dir.EachEvent(func(e event.Event) error { fold.Add(e); return nil }); err != nil {
+		return err
+	}
+	run := fold.Run()
+	if r.dir.Complete(run) {
+		return nil
+	}
+	if err := writeRecords(r.dir, run, fold.Outputs()); err != nil {
+		return diskFull(err)
+	}
+	s.note("pikaci: run %s had ended: %s; its records are complete now", r.dir.ID, ended.Verdict)
+	if ended.ExitCode == runtime.ExitPassed {
+		return errDone
+	}
+	return verdict(ended.ExitCode)
+}
+
+// errDone means that all is done, and well.
+var errDone = errors.New("done")
 
 // refuse tells of runs that can't go on.
 func (r *resumed) refuse() error {
@@ -169,7 +201,11 @@ func (x *execution) refuseOtherTree(ctx context.Context) error {
 
 // tidy takes away what the attempts left that are made once more: they write
 // the same again.
-func (r *resumed) tidy(p *plan.Plan) error {
+func (r *resumed) tidy(stateRoot string, p *plan.Plan) error {
+	// A host job that still runs would write beside the one that is to come.
+	if err := host.EndLeft(stateRoot, r.dir.ID); err != nil {
+		return err
+	}
 	var errs []error
 	for _, j := range p.Jobs {
 		n := r.progress.Nodes[plan.ExecuteID(j.ID)]

@@ -144,7 +144,7 @@ func (x *execution) show(s *session, pump *report.Pump, r record.Run) {
 // it.
 func (x *execution) ownDir() (*record.Dir, *record.Lock, error) {
 	if x.resumed != nil {
-		return x.resumed.dir, x.resumed.lock, x.resumed.tidy(x.plan)
+		return x.resumed.dir, x.resumed.lock, x.resumed.tidy(x.stateRoot, x.plan)
 	}
 	dir, err := x.makeDir()
 	if err != nil {

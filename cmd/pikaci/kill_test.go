@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/host"
 	"github.com/sledtools/pikaci/runtime/incus"
 	"github.com/sledtools/pikaci/runtime/record"
 )
@@ -241,6 +243,15 @@ func (y *killYard) trial(id string) {
 			return
 		}
 	}
+	if y.over(id) {
+		// Its records are written, if they were not.
+		if code, out := y.pikaci(y.exec(id, true)...); code != 1 && code != 64 {
+			y.t.Errorf("run %s: exit code %d\n%s", id, code, out)
+		}
+		y.none++
+		y.check(id)
+		return
+	}
 	if y.begun(id) && rand.IntN(3) > 0 {
 		if y.run(id, 0, true) {
 			y.t.Error("killed by somebody else")
@@ -258,6 +269,11 @@ func (y *killYard) trial(id string) {
 	}
 	y.collected++
 	y.nothingLeft(id)
+}
+
+// over reports whether the run ended before it was killed.
+func (y *killYard) over(id string) bool {
+	return slices.ContainsFunc(y.events(id), func(e event.Event) bool { return e.RunFinished != nil })
 }
 
 // begun reports whether the run can be resumed.
@@ -322,6 +338,10 @@ func (y *killYard) nothingLeft(id string) {
 	}
 	if strings.Contains(string(mounts), y.dir) {
 		y.t.Errorf("run %s: mounts of %s are left", id, y.dir)
+	}
+	left, err := host.Marked(filepath.Join(y.dir, ".pikaci"))
+	if err != nil || len(left) > 0 {
+		y.t.Errorf("run %s: processes are left: %+v, %v", id, left, err)
 	}
 	for what, path := range map[string]string{
 		"instances": "/1.0/instances?all-projects=true",

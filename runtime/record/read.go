@@ -106,6 +106,15 @@ func RemoveHalves(stateRoot string) error {
 // without reading its journal.
 func (d *Dir) Ended() bool { return d.has("run.json") }
 
+// Complete reports whether all records of a run that ended are there.
+func (d *Dir) Complete(r Run) bool {
+	all := d.has("run.json") && d.has("prepared-outputs.json")
+	for _, j := range r.Jobs {
+		all = all && (j.Verdict == "" || d.has(filepath.Join("jobs", j.ID, "result.json")))
+	}
+	return all
+}
+
 func (d *Dir) has(name string) bool {
 	_, err := os.Lstat(d.file(name))
 	return err == nil
