@@ -10,9 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/gc"
 	"github.com/sledtools/pikaci/runtime/host"
 	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/runtime/snapshot"
@@ -199,6 +201,18 @@ func (x *execution) refuseOtherTree(ctx context.Context) error {
 		"the source tree is not that of run %s any more: %s changed", r.dir.ID, names)
 }
 
+// settle waits until no instance is on its way any more that nobody would meet:
+// a run that goes on makes its own under the same name, one that only stops
+// would look too early.
+func (r *resumed) settle() {
+	for _, l := range r.progress.Leases {
+		if r.progress.Interrupted != "" && l.UUID == "" {
+			time.Sleep(time.Until(r.dir.LastWritten().Add(gc.Settle)))
+			return
+		}
+	}
+}
+
 // tidy takes away what the attempts left that are made once more: they write
 // the same again.
 func (r *resumed) tidy(stateRoot string, p *plan.Plan) error {
@@ -206,6 +220,7 @@ func (r *resumed) tidy(stateRoot string, p *plan.Plan) error {
 	if err := host.EndLeft(stateRoot, r.dir.ID); err != nil {
 		return err
 	}
+	r.settle()
 	var errs []error
 	for _, j := range p.Jobs {
 		n := r.progress.Nodes[plan.ExecuteID(j.ID)]

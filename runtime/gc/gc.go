@@ -85,7 +85,7 @@ func Plan(ctx context.Context, o Options) ([]Item, error) {
 	// The server is asked before the locks: a run that began since then is
 	// live, or has nothing in the inventory.
 	if o.Server != nil {
-		found, err := o.Server.Inventory(ctx)
+		found, err := o.inventory(ctx, dirs)
 		if err != nil {
 			return nil, err
 		}
