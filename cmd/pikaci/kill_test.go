@@ -214,6 +214,9 @@ func (y *killYard) last(id string) string {
 	if len(all) == 0 {
 		return "nothing"
 	}
+	if p := all[len(all)-1].PhaseStarted; p != nil {
+		return "in " + string(p.Phase)
+	}
 	b, err := json.Marshal(all[len(all)-1])
 	if err != nil {
 		y.t.Fatal(err)
