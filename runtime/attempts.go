@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"syscall"
 	"time"
 
@@ -19,12 +20,23 @@ const backOff = time.Second
 // command failed and the lane allows it, and where it could not be carried out.
 // Every attempt is journalled: none is hidden by a later one.
 func (r *run) work(ctx context.Context, t Task) event.Outcome {
-	failed, broken := 0, 0
-	for {
-		if err := r.emit(event.Event{NodeStarted: &event.NodeStarted{Node: t.Node.ID, Attempt: t.Attempt}}); err != nil {
+	// Of a run that is resumed, the attempts before count as failed.
+	failed, broken := t.Attempt-1, 0
+	for first := true; ; first = false {
+		if err := r.emit(event.Event{NodeStarted: startOf(t)}); err != nil {
 			return infra(err)
 		}
+		if first {
+			if bad := r.takeUp(ctx, t); bad != nil {
+				return *bad
+			}
+		}
 		out, err := r.execute(ctx, t)
+		if !t.Node.Prepares() {
+			// Its output is on disk before its end is journalled.
+			mark(t.Job().Logs.Stdout)
+			mark(t.Job().Logs.Stderr)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return out
@@ -47,6 +59,24 @@ func (r *run) work(ctx context.Context, t Task) event.Outcome {
 			return *again
 		}
 	}
+}
+
+// startOf says that an attempt starts, and where its part of the logs begins:
+// one that is resumed has its logs from there on once more.
+func startOf(t Task) *event.NodeStarted {
+	e := event.NodeStarted{Node: t.Node.ID, Attempt: t.Attempt}
+	if t.Attempt > 1 {
+		e.Stdout, e.Stderr = mark(t.Job().Logs.Stdout), mark(t.Job().Logs.Stderr)
+	}
+	return &e
+}
+
+// mark has a log write what it holds back, and gives its length.
+func mark(w io.Writer) int64 {
+	if l, ok := w.(interface{ Mark() int64 }); ok {
+		return l.Mark()
+	}
+	return 0
 }
 
 // mayPass reports whether another attempt may end otherwise. What a person must

@@ -126,6 +126,9 @@ func (r *run) finish(ctx context.Context, err error) (Summary, error) {
 		if v, ok := r.laneVerdict(l.ID, l.Jobs, l.Partial); ok && !r.PrepareOnly {
 			f := event.LaneFinished{Lane: l.ID, Verdict: v}
 			s.Lanes = append(s.Lanes, f)
+			if r.Resume != nil && r.Resume.Lanes[l.ID] {
+				continue
+			}
 			r.emit(event.Event{LaneFinished: &f})
 		}
 	}

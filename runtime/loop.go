@@ -67,6 +67,7 @@ func (r *run) carryOut(ctx context.Context) {
 			return
 		}
 	}
+	r.releaseEnded()
 	ended := ctx.Done()
 	defer r.releaseGroups()
 	for {
@@ -168,12 +169,12 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 	}
 	r.busy[classOf(n)]++
 	r.workers++
-	t := Task{Node: n, Attempt: 1, Run: &r.Run, Emit: r.emit}
+	t := Task{Node: n, Attempt: r.Resume.attempt(n.ID), Run: &r.Run, Emit: r.emit}
 	for _, id := range n.Jobs {
 		if j := r.byID[id]; j != nil {
 			t.Jobs = append(t.Jobs, &j.JobContext)
 			j.active++
-			if !n.Prepares() {
+			if !n.Prepares() && j.began.IsZero() {
 				j.began = time.Now()
 			}
 		}
@@ -216,14 +217,7 @@ func (r *run) take(m message) {
 		r.busy[c]--
 	}
 	r.endNode(m.node, m.outcome)
-	for _, s := range r.states.finish(m.node, m.outcome.Verdict) {
-		root, ok := r.roots[s.because.ID]
-		if !ok {
-			root = s.because.ID
-		}
-		r.roots[s.node.ID] = root
-		r.endNode(s.node, r.skipOutcome(root))
-	}
+	r.endSkipped(r.states.finish(m.node, m.outcome.Verdict))
 	if m.outcome.Verdict != event.Passed {
 		r.skipDoomed()
 	}
@@ -235,6 +229,22 @@ func (r *run) take(m message) {
 	r.releaseEnded()
 	if r.FailFast && m.outcome.Verdict == event.Failed {
 		r.cancel(ErrFailFast)
+	}
+}
+
+// endSkipped ends the nodes that will never run, because of others.
+func (r *run) endSkipped(list []skipped) {
+	for _, s := range list {
+		root, ok := r.roots[s.because.ID]
+		if !ok {
+			root = s.because.ID
+		}
+		r.roots[s.node.ID] = root
+		if o := r.Resume.outcome(s.node.ID); o != nil {
+			r.endNode(s.node, *o)
+			continue
+		}
+		r.endNode(s.node, r.skipOutcome(root))
 	}
 }
 
@@ -268,7 +278,9 @@ func (r *run) endNode(n *plan.Node, o event.Outcome) {
 		panic(fmt.Sprintf("BUG: node %q ended twice", n.ID))
 	}
 	r.outcomes[n.ID] = o
-	r.emit(event.Event{NodeFinished: &event.NodeFinished{Node: n.ID, Outcome: o}})
+	if r.Resume.outcome(n.ID) == nil {
+		r.emit(event.Event{NodeFinished: &event.NodeFinished{Node: n.ID, Outcome: o}})
+	}
 	if !n.Prepares() {
 		r.endJob(r.byID[n.Jobs[0]], r.jobOutcome(n, o))
 	}
@@ -300,8 +312,14 @@ func (r *run) endJob(j *jobRun, o event.Outcome) {
 	if !j.began.IsZero() {
 		f.DurationMS = time.Since(j.began).Milliseconds()
 	}
-	j.finished = &f
 	r.ended = append(r.ended, j)
+	if r.Resume != nil {
+		if before, over := r.Resume.Jobs[j.Job.ID]; over {
+			j.finished = &before
+			return
+		}
+	}
+	j.finished = &f
 	r.emit(event.Event{JobFinished: &f})
 }
 
@@ -323,4 +341,5 @@ func (r *run) endUnstarted(err error) {
 		}
 		r.endNode(n, o)
 	}
+	r.releaseAll()
 }

@@ -51,6 +51,15 @@ type Config struct {
 	PrepareOnly bool
 	// AllowEmpty makes a run that has nothing to do end well.
 	AllowEmpty bool
+	// Resume is how far an earlier owner of this run came, who was killed;
+	// nil for a new run. The snapshot is there if it says so.
+	Resume *Progress
+	// Torn is how many bytes of an event that was cut off the journal had.
+	Torn int64
+	// Adopter finds instances of an earlier owner; nil: all are made anew.
+	Adopter Adopter
+	// HostDigest is of what the host decided, which a resumed run is held to.
+	HostDigest string
 	// Abandon, when closed, makes the run stop waiting for anything and say
 	// what it leaves.
 	Abandon <-chan struct{}
@@ -94,7 +103,11 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r := newRun(&c, cancel)
-	r.begin()
+	if c.Resume == nil {
+		r.begin()
+	} else {
+		r.resume()
+	}
 	err := r.hostSetup(ctx)
 	if err == nil {
 		err = r.snapshot(ctx)
@@ -108,8 +121,6 @@ func Run(ctx context.Context, c Config) (Summary, error) {
 }
 
 func (r *run) begin() {
-	now := time.Now()
-	r.started = now
 	lanes, jobs := []string{}, []string{}
 	for _, l := range r.Plan.Lanes {
 		if l.Chosen {
@@ -123,12 +134,19 @@ func (r *run) begin() {
 		SchemaVersion: event.SchemaVersion, RunID: r.Run.ID, Pikaci: r.Version}})
 	r.emit(event.Event{RunStarted: &event.RunStarted{
 		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
-		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly}})
+		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly,
+		Job: r.Job, FailFast: r.FailFast, HostDigest: r.HostDigest}})
 }
 
 // hostSetup runs each distinct command of the chosen lanes once.
 func (r *run) hostSetup(ctx context.Context) error {
 	done := make(map[string]bool)
+	if r.Resume != nil {
+		if r.Resume.Snapshot != nil {
+			return nil
+		}
+		done = r.Resume.Setup
+	}
 	for _, l := range r.Plan.Lanes {
 		if !l.Chosen {
 			continue
@@ -151,6 +169,9 @@ func (r *run) hostSetup(ctx context.Context) error {
 }
 
 func (r *run) snapshot(ctx context.Context) error {
+	if r.Resume != nil && r.Resume.Snapshot != nil {
+		return nil
+	}
 	return r.phase(event.PhaseStarted{Phase: event.Snapshot}, func() error {
 		taken, err := r.TakeSnapshot(ctx)
 		if err != nil {
@@ -173,7 +194,7 @@ func Phase(emit func(event.Event) error, p event.PhaseStarted, f func() error) e
 	}
 	start := time.Now()
 	err := f()
-	end := event.PhaseFinished{Phase: p.Phase, Node: p.Node, Job: p.Job,
+	end := event.PhaseFinished{Phase: p.Phase, Node: p.Node, Job: p.Job, Detail: detailOf(p),
 		DurationMS: time.Since(start).Milliseconds()}
 	if err != nil {
 		end.Error = err.Error()
@@ -181,10 +202,18 @@ func Phase(emit func(event.Event) error, p event.PhaseStarted, f func() error) e
 	return errors.Join(err, emit(event.Event{PhaseFinished: &end}))
 }
 
+// detailOf tells phases of the run apart that are of the same kind.
+func detailOf(p event.PhaseStarted) string {
+	if p.Phase == event.HostSetup {
+		return p.Detail
+	}
+	return ""
+}
+
 // emit journals an event of the run. An error of the journal ends the run.
 func (r *run) emit(e event.Event) error {
 	r.track(e)
-	sync := e.JournalOpened != nil || e.LeaseIntended != nil || e.JobFinished != nil || e.RunFinished != nil
+	sync := e.JournalOpened != nil || e.Resumed != nil || e.LeaseIntended != nil || e.JobFinished != nil || e.RunFinished != nil
 	err := r.Journal.Append(e, sync)
 	if err == nil {
 		return nil
@@ -216,6 +245,10 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 		housed: make(map[string]bool), roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
 		messages: make(chan message),
 		groups:   groupHolds{lanes: make(map[string]*plan.Lane), release: make(map[string]func()), told: make(map[string]bool)},
+		started:  time.Now(),
+	}
+	if c.Resume != nil {
+		r.started = c.Resume.Began
 	}
 	contexts := Contexts(c.Plan, &c.Run, c.Job, c.Secrets, c.Limits)
 	for i := range c.Plan.Jobs {

@@ -28,16 +28,24 @@ type world struct {
 	made     map[string]bool // instances that are there
 	most     int             // instances that were there at one time
 	brokenAt int             // journal fails from this event on; 0: never
+	killedAt int             // nothing happens from this event on; 0: never
+	executed map[string]int  // by node
 }
+
+// dead reports whether the world's owner was killed. It holds mu.
+func (w *world) dead() bool { return w.killedAt > 0 && len(w.events) >= w.killedAt }
 
 func newWorld() *world {
 	return &world{script: map[string]func(context.Context, int) (event.Outcome, error){},
-		running: map[string]int{}, made: map[string]bool{}}
+		running: map[string]int{}, made: map[string]bool{}, executed: map[string]int{}}
 }
 
 func (w *world) Append(e event.Event, sync bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.dead() {
+		return errors.New("killed")
+	}
 	e.Seq = int64(len(w.events) + 1)
 	w.events = append(w.events, e)
 	if w.brokenAt > 0 && len(w.events) >= w.brokenAt {
@@ -58,6 +66,10 @@ func (w *world) Execute(ctx context.Context, t runtime.Task) (event.Outcome, err
 			return event.Outcome{}, err
 		}
 		w.set(l.Name, true)
+		l.UUID = "uuid"
+		if err := t.Emit(event.Event{LeaseTaken: &l}); err != nil {
+			return event.Outcome{}, err
+		}
 	}
 	if f := w.script[t.Node.ID]; f != nil {
 		return f(ctx, t.Attempt)
@@ -68,6 +80,9 @@ func (w *world) Execute(ctx context.Context, t runtime.Task) (event.Outcome, err
 func (w *world) count(n *plan.Node, d int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if d > 0 && !w.dead() {
+		w.executed[n.ID]++
+	}
 	if n.Prepares() {
 		return
 	}
@@ -78,6 +93,9 @@ func (w *world) count(n *plan.Node, d int) {
 func (w *world) set(name string, there bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.dead() {
+		return
+	}
 	w.made[name] = there
 	n := 0
 	for _, there := range w.made {
@@ -355,22 +373,8 @@ func TestNothingToRun(t *testing.T) {
 // depends on has passed, and nothing is left.
 func TestAnyRun(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		p := onelane()
 		jobs := rapid.IntRange(0, 8).Draw(rt, "jobs")
-		for i := range jobs {
-			var builds, needs []string
-			for b := range rapid.IntRange(0, 3).Draw(rt, "builds") {
-				builds = append(builds, fmt.Sprintf("build-%d-%d", i%2, b))
-			}
-			for n := range i {
-				if rapid.IntRange(0, 3).Draw(rt, "needs") == 0 {
-					needs = append(needs, fmt.Sprint("j", n))
-				}
-			}
-			j := guest(p, fmt.Sprint("j", i), builds, needs)
-			j.Finally = rapid.IntRange(0, 4).Draw(rt, "finally") == 0
-			j.Retries = rapid.IntRange(0, 2).Draw(rt, "retries")
-		}
+		p := drawPlan(rt, jobs)
 		w := newWorld()
 		for _, n := range p.Nodes {
 			w.script[n.ID] = drawScript(rt, &n)
@@ -463,4 +467,24 @@ func (w *world) holds(t *rapid.T, p *plan.Plan, s runtime.Summary, jobs int) {
 			}
 		}
 	}
+}
+
+// drawPlan is a plan of that many jobs.
+func drawPlan(rt *rapid.T, jobs int) *plan.Plan {
+	p := onelane()
+	for i := range jobs {
+		var builds, needs []string
+		for b := range rapid.IntRange(0, 3).Draw(rt, "builds") {
+			builds = append(builds, fmt.Sprintf("build-%d-%d", i%2, b))
+		}
+		for n := range i {
+			if rapid.IntRange(0, 3).Draw(rt, "needs") == 0 {
+				needs = append(needs, fmt.Sprint("j", n))
+			}
+		}
+		j := guest(p, fmt.Sprint("j", i), builds, needs)
+		j.Finally = rapid.IntRange(0, 4).Draw(rt, "finally") == 0
+		j.Retries = rapid.IntRange(0, 2).Draw(rt, "retries")
+	}
+	return p
 }

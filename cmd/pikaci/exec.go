@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
@@ -30,6 +31,7 @@ func execCommand() command {
 			"pikaci exec plan.json                    # all jobs of the plan",
 			"pikaci exec plan.json --job unit-tests   # one job, and those that it needs",
 			"pikaci compile check-x | pikaci exec -   # without a file",
+			"pikaci exec --resume latest              # carry on a run that was killed",
 			"pikaci exec plan.json --dry-run          # what would be asked of Nix and Incus",
 			"pikaci exec plan.json --output jsonl     # every event as a line of JSON",
 		},
@@ -44,12 +46,18 @@ func execCommand() command {
 }
 
 func runExec(ctx context.Context, s *session, flags execFlags, args []string) error {
-	if len(args) != 1 {
+	if len(args) != 1 && (len(args) != 0 || flags.resume == "") {
 		return usage("pikaci exec plan.json, or pikaci exec - for stdin", "exec takes one plan, and %d are given", len(args))
 	}
-	x, err := prepareExecution(flags, args[0], s)
+	x, err := prepareExecution(ctx, flags, args, s)
+	if errors.Is(err, errDone) {
+		return nil
+	}
 	if err != nil {
 		return err
+	}
+	if x.resumed != nil {
+		defer x.resumed.lock.Release()
 	}
 	if flags.dryRun {
 		return x.dryRun(s)
@@ -62,7 +70,7 @@ func runExec(ctx context.Context, s *session, flags execFlags, args []string) er
 type execFlags struct {
 	set *pflag.FlagSet
 
-	source, lanes, stateRoot, output, job, runID         string
+	source, lanes, stateRoot, output, job, runID, resume string
 	runnerFile                                           string
 	socket, project, image, instanceType, pool           string
 	parallel                                             int
@@ -79,6 +87,7 @@ func (f *execFlags) register(s *pflag.FlagSet) {
 	s.BoolVar(&f.keepGoing, "keep-going", false, "let the other jobs go on when one fails (default)")
 	s.StringVar(&f.job, "job", "", "`ID[,ID...]` run these jobs alone, and those that they need")
 	s.StringVar(&f.runID, "run-id", "", "`ID` the run's id (default a new one that sorts by time)")
+	s.StringVar(&f.resume, "resume", "", "`RUN` carry on a run that was killed: its id, the beginning of it, or latest")
 	s.BoolVar(&f.dryRun, "dry-run", false, "print every Nix command and Incus request as JSON and make none")
 	s.BoolVar(&f.prepareOnly, "prepare-only", false, "build the payloads and stop")
 	s.BoolVar(&f.allowEmpty, "allow-empty", false, "exit with 0, not 5, when there is nothing to run")
@@ -103,47 +112,71 @@ type execution struct {
 	// source and stateRoot are absolute.
 	source, stateRoot string
 	parallel          int
-	limits            runtime.Limits
-	secrets           map[string]string
-	fromEnv           func(string) (string, bool)
+	// resumed is nil for a new run.
+	resumed *resumed
+	limits  runtime.Limits
+	secrets map[string]string
+	fromEnv func(string) (string, bool)
 }
 
 // prepareExecution reads and refuses everything that can be refused before the
 // first side effect.
-func prepareExecution(flags execFlags, planFile string, s *session) (*execution, error) {
+func prepareExecution(ctx context.Context, flags execFlags, args []string, s *session) (x *execution, err error) {
 	if err := flags.check(); err != nil {
 		return nil, err
 	}
+	x = &execution{flags: flags, fromEnv: s.lookupEnv}
+	if flags.resume == "" {
+		return x, x.prepare(args[0], s)
+	}
+	if err := x.reopen(s); err != nil {
+		return nil, err
+	}
+	err = x.prepare(x.planFile(args), s)
+	if err == nil {
+		err = x.refuseOther()
+	}
+	if err == nil {
+		err = x.refuseOtherTree(ctx)
+	}
+	if err != nil {
+		x.resumed.lock.Release()
+	}
+	return x, err
+}
+
+// prepare reads plan, runner file and secrets.
+func (x *execution) prepare(planFile string, s *session) error {
 	p, err := readPlan(planFile, s.stdin)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	x := &execution{flags: flags, plan: p, fromEnv: s.lookupEnv}
+	x.plan = p
 	if x.planText, err = plan.Encode(p); err != nil {
-		return nil, err
+		return err
 	}
-	if x.source, err = filepath.Abs(flags.source); err != nil {
-		return nil, usage("", "--source: %v", err)
+	if x.source, err = filepath.Abs(x.flags.source); err != nil {
+		return usage("", "--source: %v", err)
 	}
-	if err := refuseStale(p, x.source, flags.lanes); err != nil {
-		return nil, err
+	if err := refuseStale(p, x.source, x.flags.lanes); err != nil {
+		return err
 	}
-	if x.runner, err = readRunner(flags.runnerFile); err != nil {
-		return nil, err
+	if x.runner, err = readRunner(x.flags.runnerFile); err != nil {
+		return err
 	}
 	x.override()
 	if err := x.runner.Refuse(p); err != nil {
-		return nil, invalid("ceilings and granted secrets stand in the runner file",
+		return invalid("ceilings and granted secrets stand in the runner file",
 			"the plan asks for more than this runner allows:\n    %s", strings.ReplaceAll(err.Error(), "\n", "\n    "))
 	}
 	if err := x.take(); err != nil {
-		return nil, err
+		return err
 	}
 	if x.secrets, err = x.runner.Values(x.jobs, x.fromEnv); err != nil {
-		return nil, &exitError{code: exitBroken, message: err.Error(),
+		return &exitError{code: exitBroken, message: err.Error(),
 			hint: "the runner file says where the values of secrets are"}
 	}
-	return x, x.settle()
+	return x.settle()
 }
 
 func (f *execFlags) check() error {
@@ -165,10 +198,25 @@ func (f *execFlags) check() error {
 	if f.dryRun && f.prepareOnly {
 		return usage("", "--dry-run and --prepare-only exclude each other")
 	}
+	if f.resume != "" {
+		if err := f.checkResume(); err != nil {
+			return err
+		}
+	}
 	if f.instanceType == "" {
 		return nil
 	}
 	return oneOf("--instance-type", f.instanceType, []string{string(plan.Container), string(plan.VirtualMachine)})
+}
+
+// checkResume refuses what a run was asked for when it began.
+func (f *execFlags) checkResume() error {
+	for _, name := range []string{"run-id", "job", "fail-fast", "keep-going", "prepare-only", "dry-run"} {
+		if f.set.Changed(name) {
+			return usage("a resumed run goes on as it was started", "--resume and --%s exclude each other", name)
+		}
+	}
+	return nil
 }
 
 // override puts flags before the runner file, and that before the plan.

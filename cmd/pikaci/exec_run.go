@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -42,6 +41,7 @@ type executors struct {
 type instances interface {
 	runtime.Executor
 	runtime.Releaser
+	runtime.Adopter
 	MarkRoot(id string)
 }
 
@@ -81,24 +81,17 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	dir, err := x.makeDir()
-	if err != nil {
-		return diskFull(err)
-	}
-	lock, err := dir.Lock()
+	dir, lock, err := x.ownDir()
 	if err != nil {
 		return diskFull(err)
 	}
 	defer lock.Release()
-	if err := dir.Write("plan.json", x.planText); err != nil {
-		return diskFull(err)
-	}
 	if err := x.markRoot(e); err != nil {
 		return diskFull(err)
 	}
 	defer x.sweep(ctx, s, e)()
 	pump := report.NewPump(x.reader(s))
-	journal, err := dir.OpenJournal(pump.Event)
+	journal, torn, err := x.openJournal(dir, pump.Event)
 	if err != nil {
 		return err
 	}
@@ -113,6 +106,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if c.Groups, err = x.groups(dir.ID); err != nil {
 		return errors.Join(err, journal.Close())
 	}
+	c.Torn = torn
 	summary, err := runtime.Run(ctx, c)
 	r, outputs := journal.Records()
 	var reportsErr error
@@ -169,21 +163,6 @@ func (x *execution) show(s *session, pump *report.Pump, r record.Run) {
 	}
 }
 
-func (x *execution) makeDir() (*record.Dir, error) {
-	id := x.flags.runID
-	if id == "" {
-		id = record.NewID(time.Now())
-	}
-	dir, err := record.Create(x.stateRoot, id)
-	switch {
-	case errors.Is(err, fs.ErrExist):
-		return nil, usage("leave out --run-id for a new one", "%v", err)
-	case err != nil:
-		return nil, err
-	}
-	return dir, nil
-}
-
 // reader is who watches the run; nobody where only the record is asked for.
 func (x *execution) reader(s *session) report.Reader {
 	switch x.flags.output {
@@ -233,12 +212,16 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Parallel: x.parallel, FailFast: x.flags.failFast, PrepareOnly: x.flags.prepareOnly,
 		AllowEmpty:   x.flags.allowEmpty,
+		HostDigest:   x.hostDigest(),
 		InfraRetries: infraRetries,
 		Durations:    record.ReadDurations(x.stateRoot),
 		Abandon:      abandon,
 	}
 	if e.guests != nil {
-		c.Instances, c.Guests, c.Releaser = e.guests, e.guests, e.guests
+		c.Instances, c.Guests, c.Releaser, c.Adopter = e.guests, e.guests, e.guests, e.guests
+	}
+	if x.resumed != nil {
+		c.Resume = &x.resumed.progress
 	}
 	c.HostSetup = func(ctx context.Context, argv []string) error { return x.hostSetup(ctx, dir, argv) }
 	c.TakeSnapshot = func(ctx context.Context) (event.SnapshotTaken, error) { return x.takeSnapshot(ctx, dir) }
@@ -345,20 +328,4 @@ func interrupts(ctx context.Context, journal *record.Journal, asked <-chan struc
 		close(done)
 		cancel(nil)
 	}
-}
-
-// writeRecords writes all records that are folds of the events.
-func writeRecords(dir *record.Dir, r record.Run, outputs record.PreparedOutputs) error {
-	// Each is synced: together they take as long as one.
-	var errs [3]error
-	var writing sync.WaitGroup
-	writing.Go(func() { errs[0] = dir.WriteJSON("run.json", r) })
-	writing.Go(func() { errs[1] = dir.WriteJSON("prepared-outputs.json", outputs) })
-	for _, j := range r.Jobs {
-		if j.Verdict != "" {
-			errs[2] = errors.Join(errs[2], dir.WriteResult(j))
-		}
-	}
-	writing.Wait()
-	return errors.Join(errs[:]...)
 }

@@ -19,9 +19,9 @@ func gcCommand() command {
 	return command{
 		name:    "gc",
 		args:    "[flags]",
-		summary: "remove what runs without a live owner left: instances, old run directories",
-		about: "gc removes the instances of runs that were killed, and run directories but the\n" +
-			"newest. It judges runs of one state root; what is of another one, or of a run\n" +
+		summary: "remove what runs without a live owner left: instances, processes, old directories",
+		about: "gc removes the instances and processes of runs that were killed, and run\n" +
+			"directories but the newest. It judges runs of one state root; what is of another one, or of a run\n" +
 			"that goes on, is never touched. Nothing is removed unless all could be listed.\n" +
 			"Exit code: 0 done, 4 something could not be listed or removed, 64 usage.",
 		examples: []string{
@@ -136,8 +136,11 @@ func printItems(w io.Writer, items []gc.Item, dry bool) error {
 	kept := 0
 	for _, i := range items {
 		what := "instance " + i.Name
-		if i.Kind == gc.RunDirectory {
+		switch i.Kind {
+		case gc.RunDirectory:
 			what = "directory " + i.Name
+		case gc.Process:
+			what = "process " + i.Name + " of job " + i.Job
 		}
 		var err error
 		switch {

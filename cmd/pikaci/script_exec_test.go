@@ -46,6 +46,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b\d\.\d\ds`), "0.00s"},
 	{regexp.MustCompile(`([ (])\d\ds\b`), "${1}0.00s"},
 	{regexp.MustCompile(`"duration_ms": ?\d+`), `"duration_ms": 0`},
+	{regexp.MustCompile(`\bin process \d+`), "in process PID"},
 	{regexp.MustCompile(`"age_secs": ?\d+`), `"age_secs": 0`},
 	{regexp.MustCompile(`"bytes": ?\d+`), `"bytes": 0`},
 	{regexp.MustCompile(`"20\d\d-\d\d-\d\dT[0-9:.]+Z"`), `"TIME"`},

@@ -132,7 +132,7 @@ var rules = []rule{
 	{pkg: "runtime/history", ours: []string{"runtime/event", "runtime/record"}, not: offline},
 	{
 		pkg:   "runtime/gc",
-		ours:  []string{"runtime/incus", "runtime/record"},
+		ours:  []string{"runtime/host", "runtime/incus", "runtime/record"},
 		not:   offline,
 		tests: []string{"runtime", "runtime/event", "runtime/runtimetest", "schema/plan"},
 	},

@@ -19,6 +19,7 @@ type Event struct {
 
 	JournalOpened *JournalOpened `json:"journal_opened,omitempty"`
 	RunStarted    *RunStarted    `json:"run_started,omitempty"`
+	Resumed       *Resumed       `json:"resumed,omitempty"`
 	PhaseStarted  *PhaseStarted  `json:"phase_started,omitempty"`
 	PhaseFinished *PhaseFinished `json:"phase_finished,omitempty"`
 	SnapshotTaken *SnapshotTaken `json:"snapshot_taken,omitempty"`
@@ -59,6 +60,20 @@ type RunStarted struct {
 	Jobs       []string `json:"jobs"`
 	// PrepareOnly says that only payloads are built: no job gets a verdict.
 	PrepareOnly bool `json:"prepare_only,omitempty"`
+	// Job is the one that was asked for, with those that it needs.
+	Job      string `json:"job,omitempty"`
+	FailFast bool   `json:"fail_fast,omitempty"`
+	// HostDigest is of what the host decided in place of the plan.
+	HostDigest string `json:"host_digest,omitempty"`
+}
+
+// Resumed says that another process goes on with a run whose owner was killed.
+type Resumed struct {
+	Pikaci string `json:"pikaci"`
+	// Finished is the number of nodes that had ended.
+	Finished int `json:"finished"`
+	// Torn is how many bytes of an event that was cut off were taken away.
+	Torn int64 `json:"torn,omitempty"`
 }
 
 // Phase is a stretch of time within a run, a node or a job.
@@ -89,9 +104,11 @@ type PhaseStarted struct {
 
 // PhaseFinished ends the phase of the same phase, node and job.
 type PhaseFinished struct {
-	Phase      Phase  `json:"phase"`
-	Node       string `json:"node,omitempty"`
-	Job        string `json:"job,omitempty"`
+	Phase Phase  `json:"phase"`
+	Node  string `json:"node,omitempty"`
+	Job   string `json:"job,omitempty"`
+	// Detail is that of a host_setup phase: the command.
+	Detail     string `json:"detail,omitempty"`
 	DurationMS int64  `json:"duration_ms"`
 	Error      string `json:"error,omitempty"`
 }
@@ -109,6 +126,10 @@ type SnapshotTaken struct {
 type NodeStarted struct {
 	Node    string `json:"node"`
 	Attempt int    `json:"attempt"`
+	// Stdout and Stderr are how long the job's logs were before a further
+	// attempt.
+	Stdout int64 `json:"stdout,omitempty"`
+	Stderr int64 `json:"stderr,omitempty"`
 }
 
 // Verdict is how a node, job, lane or run ended.

@@ -48,6 +48,8 @@ func (o *Options) collect(ctx context.Context, run string, items []*Item) error 
 		case err != nil:
 		case i.Kind == Instance:
 			err = o.Server.Remove(ctx, i.found)
+		case i.Kind == Process && lock != nil:
+			err = i.left.End(o.StateRoot)
 		case lock != nil:
 			err = lock.Remove()
 		}

@@ -1,5 +1,5 @@
 // Package gc takes back what runs without a live owner left: instances on the
-// server, and run directories. It judges runs of one state root by their locks
+// server, processes of host jobs, and run directories. It judges runs of one state root by their locks
 // and journals; of others it knows nothing and touches nothing.
 package gc
 
@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sledtools/pikaci/runtime/host"
 	"github.com/sledtools/pikaci/runtime/incus"
 	"github.com/sledtools/pikaci/runtime/record"
 )
@@ -49,6 +50,8 @@ type Kind string
 const (
 	Instance     Kind = "instance"
 	RunDirectory Kind = "run_directory"
+	// Process is one of a host job that outlived its pikaci.
+	Process Kind = "process"
 )
 
 // Item is one thing that was looked at.
@@ -68,6 +71,7 @@ type Item struct {
 	Error   string `json:"error,omitempty"`
 
 	found incus.Found
+	left  host.Left
 }
 
 // Plan looks at everything and says what goes, and touches nothing. An error
@@ -81,7 +85,7 @@ func Plan(ctx context.Context, o Options) ([]Item, error) {
 	// The server is asked before the locks: a run that began since then is
 	// live, or has nothing in the inventory.
 	if o.Server != nil {
-		found, err := o.Server.Inventory(ctx)
+		found, err := o.inventory(ctx, dirs)
 		if err != nil {
 			return nil, err
 		}
@@ -94,6 +98,24 @@ func Plan(ctx context.Context, o Options) ([]Item, error) {
 				return nil, err
 			}
 			items = append(items, item)
+		}
+	}
+	left, err := host.Marked(o.StateRoot)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range left {
+		d, err := record.Open(o.StateRoot, l.Run)
+		if err != nil || o.Run != "" && l.Run != o.Run {
+			continue
+		}
+		live, err := d.Live()
+		if err != nil {
+			return nil, err
+		}
+		if !live {
+			items = append(items, Item{Kind: Process, Run: l.Run, Name: fmt.Sprintf("%d (%s)", l.PID, l.Command),
+				Job: l.Job, Remove: true, Why: "its run was killed", left: l})
 		}
 	}
 	for i, d := range dirs {

@@ -276,3 +276,27 @@ func TestSweep(t *testing.T) {
 		t.Errorf("it can't be resumed any more: %v", err)
 	}
 }
+
+// The server lists an instance only a while after it was asked for: one whose
+// asker was killed meanwhile is waited for.
+func TestAnInstanceThatIsOnItsWayIsWaitedFor(t *testing.T) {
+	y := newYard(t)
+	intended := event.Lease{Name: incus.InstanceName("dead", "a"), Node: plan.PrepareRunnerID("a"), Job: "a"}
+	y.run("dead", 0, event.Event{LeaseIntended: &intended})
+	late := make(chan string)
+	go func() {
+		time.Sleep(500 * time.Millisecond)
+		late <- y.instance("mine", "dead", "a")
+	}()
+	got := y.collect(y.options())
+	if want := <-late; !slices.Equal(got, []string{want}) || len(y.server.Instances()) != 0 {
+		t.Errorf("removed %q, left %q", got, y.server.Instances())
+	}
+	// Nobody waits for what was asked for long ago.
+	y.run("long-dead", time.Hour, event.Event{LeaseIntended: &intended})
+	begin := time.Now()
+	y.collect(func() gc.Options { o := y.options(); o.Run = "long-dead"; return o }())
+	if took := time.Since(begin); took > gc.Settle/2 {
+		t.Errorf("waited %s", took)
+	}
+}

@@ -49,6 +49,9 @@ type Executor struct {
 type made struct {
 	instance api.InstancePut
 	etag     string
+	// adopted says that another process made it, and running that it was
+	// started then.
+	adopted, running bool
 }
 
 // Error is a problem of the host that somebody can do something about.

@@ -66,21 +66,22 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 	}
 	whole, cancel := context.WithTimeout(context.WithoutCancel(ctx), createLimit)
 	defer cancel()
-	err := again(whole, func(tried bool) error {
+	worth := func(err error) bool { return away(err) || errors.As(err, new(*takenError)) }
+	err := retry(whole, worth, func(tried bool) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if tried {
-			if err := x.release(whole, *lease); err != nil {
+			if err := x.Release(whole, *lease); err != nil {
 				return err
 			}
 		}
 		op, err := x.client(whole).CreateInstance(request)
-		if err != nil {
-			return err
+		if err == nil {
+			err = x.wait(whole, op)
 		}
-		if err := x.wait(whole, op); err != nil {
-			return err
+		if err != nil {
+			return x.taken(whole, lease.Name, err)
 		}
 		instance, etag, err := x.client(whole).GetInstance(lease.Name)
 		if err != nil {
@@ -89,10 +90,28 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 		lease.UUID = instance.Config["volatile.uuid"]
 		x.mu.Lock()
 		defer x.mu.Unlock()
-		x.made[lease.Name] = made{instance.Writable(), etag}
+		x.made[lease.Name] = made{instance: instance.Writable(), etag: etag}
 		return nil
 	})
 	return errors.Join(err, context.Cause(ctx))
+}
+
+// takenError means that an instance was not made because one of its name came
+// to be meanwhile: a process of this run that was killed had asked for it.
+type takenError struct{ err error }
+
+func (e *takenError) Error() string { return e.err.Error() }
+func (e *takenError) Unwrap() error { return e.err }
+
+// taken gives a creation's error its reason, if it is that one.
+func (x *Executor) taken(ctx context.Context, name string, err error) error {
+	if away(err) || ctx.Err() != nil {
+		return err
+	}
+	if _, _, lookErr := x.client(ctx).GetInstance(name); lookErr == nil {
+		return &takenError{err}
+	}
+	return err
 }
 
 // start gives the instance the payloads that it was not made with, by one
@@ -113,14 +132,16 @@ func (x *Executor) start(ctx context.Context, t runtime.Task, name string) error
 	if err != nil {
 		return &payloadError{err}
 	}
-	if !hasDevices(m.instance, devices) {
+	if !m.running && !hasDevices(m.instance, devices) {
 		if err := phase(event.Devices, func() error { return x.addDevices(ctx, name, m, devices) }); err != nil {
 			return fmt.Errorf("give instance %s its payloads: %w", name, err)
 		}
 	}
 	err = phase(event.Start, func() error {
-		if err := x.boot(ctx, name); err != nil {
-			return err
+		if !m.running {
+			if err := x.boot(ctx, name, m); err != nil {
+				return err
+			}
 		}
 		return x.waitForAgent(ctx, j, name)
 	})
@@ -132,13 +153,13 @@ func (x *Executor) start(ctx context.Context, t runtime.Task, name string) error
 
 // addDevices is one update with all devices.
 func (x *Executor) addDevices(ctx context.Context, name string, m made, devices api.DevicesMap) error {
-	return again(ctx, func(tried bool) error {
+	return m.step(ctx, func(tried bool) error {
 		if tried {
 			instance, etag, err := x.client(ctx).GetInstance(name)
 			if err != nil {
 				return err
 			}
-			m = made{instance.Writable(), etag}
+			m.instance, m.etag = instance.Writable(), etag
 		}
 		op, err := x.client(ctx).UpdateInstance(name, withPayloads(m.instance, devices), m.etag)
 		if err != nil {
@@ -148,8 +169,8 @@ func (x *Executor) addDevices(ctx context.Context, name string, m made, devices 
 	})
 }
 
-func (x *Executor) boot(ctx context.Context, name string) error {
-	return again(ctx, func(tried bool) error {
+func (x *Executor) boot(ctx context.Context, name string, m made) error {
+	return m.step(ctx, func(tried bool) error {
 		if tried {
 			state, _, err := x.client(ctx).GetInstanceState(name)
 			if err != nil || state.StatusCode == api.Running {
@@ -218,6 +239,17 @@ func (e *foreignError) Error() string {
 	return fmt.Sprintf("instance %s is not touched: %s", e.name, e.why)
 }
 
+// isOf is an error where an instance is not that of the lease.
+func isOf(instance *api.Instance, l event.Lease) error {
+	switch {
+	case instance.Config[markNode] != l.Node || InstanceName(instance.Config[markRun], l.Job) != l.Name:
+		return &foreignError{l.Name, "it does not bear the mark of this run"}
+	case l.UUID != "" && instance.Config["volatile.uuid"] != l.UUID:
+		return &foreignError{l.Name, "it is another one of the same name"}
+	}
+	return nil
+}
+
 func (x *Executor) release(ctx context.Context, l event.Lease) error {
 	server := x.client(ctx)
 	instance, _, err := server.GetInstance(l.Name)
@@ -227,11 +259,8 @@ func (x *Executor) release(ctx context.Context, l event.Lease) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case instance.Config[markNode] != l.Node || InstanceName(instance.Config[markRun], l.Job) != l.Name:
-		return &foreignError{l.Name, "it does not bear the mark of this run"}
-	case l.UUID != "" && instance.Config["volatile.uuid"] != l.UUID:
-		return &foreignError{l.Name, "it is another one of the same name"}
+	if err := isOf(instance, l); err != nil {
+		return err
 	}
 	if instance.StatusCode != api.Stopped {
 		op, err := server.UpdateInstanceState(l.Name, stopInstance(), "")

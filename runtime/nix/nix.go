@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,7 +153,7 @@ func (x *Executor) build(ctx context.Context, t runtime.Task) (output, event.Out
 	}
 	if !first && f.err == nil && f.out.Verdict == event.Passed {
 		// The root of a node is held under the node's own name.
-		if err := os.Symlink(f.built.StorePath, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err != nil {
+		if err := link(f.built.StorePath, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err != nil {
 			return output{}, event.Outcome{}, fmt.Errorf("hold the output: %w", err)
 		}
 	}
@@ -168,7 +169,7 @@ func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (output
 		fmt.Fprintf(log, "pikaci: %s is %s, as in %s: no call of nix\n", t.Node.NixBuild.Installable, known.StorePath, known.Root)
 		holder, err := filepath.Rel(filepath.Join(t.Run.Dir, "roots"), filepath.Join(t.Run.StateRoot, known.Root))
 		if err == nil {
-			err = os.Symlink(holder, filepath.Join(t.Run.Dir, rootPath(t.Node.ID)))
+			err = link(holder, filepath.Join(t.Run.Dir, rootPath(t.Node.ID)))
 		}
 		return known, event.Outcome{Verdict: event.Passed}, err
 	}
@@ -249,20 +250,32 @@ func expose(t runtime.Task, built output) (*event.PayloadReady, error) {
 			if s.PrepareNodeID != t.Node.ID {
 				continue
 			}
-			link := filepath.Join(t.Run.Dir, s.LocalMountPath)
-			if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			at := filepath.Join(t.Run.Dir, s.LocalMountPath)
+			if err := os.MkdirAll(filepath.Dir(at), 0o755); err != nil {
 				return nil, err
 			}
-			if err := os.WriteFile(payload.ClosurePath(link), []byte(built.Closure), 0o644); err != nil {
+			if err := os.WriteFile(payload.ClosurePath(at), []byte(built.Closure), 0o644); err != nil {
 				return nil, err
 			}
-			if err := os.Symlink(built.StorePath, link); err != nil {
+			if err := link(built.StorePath, at); err != nil {
 				return nil, err
 			}
 			ready.Exposures = append(ready.Exposures, event.Exposure{Job: j.Job.ID, Path: s.LocalMountPath})
 		}
 	}
 	return ready, nil
+}
+
+// link makes a symlink, in place of one that a process of this run made which
+// was killed.
+func link(to, at string) error {
+	err := os.Symlink(to, at)
+	if errors.Is(err, fs.ErrExist) {
+		if err = os.Remove(at); err == nil {
+			err = os.Symlink(to, at)
+		}
+	}
+	return err
 }
 
 // closureOf lists the store paths that must be at their own places for the

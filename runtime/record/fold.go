@@ -3,9 +3,11 @@ package record
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // RunSchemaVersion is of run.json.
@@ -24,16 +26,18 @@ type Run struct {
 	PrepareOnly bool `json:"prepare_only,omitempty"`
 	// FinishedAt is missing while the run goes on, and for ever where it
 	// was killed.
-	FinishedAt  *time.Time           `json:"finished_at,omitempty"`
-	DurationMS  int64                `json:"duration_ms"`
-	Verdict     event.Verdict        `json:"verdict,omitempty"`
-	ExitCode    *int                 `json:"exit_code,omitempty"`
-	Reason      string               `json:"reason,omitempty"`
-	Interrupted string               `json:"interrupted,omitempty"`
-	Snapshot    *event.SnapshotTaken `json:"snapshot,omitempty"`
-	Lanes       []LaneRecord         `json:"lanes"`
-	Jobs        []JobRecord          `json:"jobs"`
-	Nodes       []NodeRecord         `json:"nodes"`
+	FinishedAt  *time.Time    `json:"finished_at,omitempty"`
+	DurationMS  int64         `json:"duration_ms"`
+	Verdict     event.Verdict `json:"verdict,omitempty"`
+	ExitCode    *int          `json:"exit_code,omitempty"`
+	Reason      string        `json:"reason,omitempty"`
+	Interrupted string        `json:"interrupted,omitempty"`
+	// Resumed is how often another process went on with the run.
+	Resumed  int                  `json:"resumed,omitempty"`
+	Snapshot *event.SnapshotTaken `json:"snapshot,omitempty"`
+	Lanes    []LaneRecord         `json:"lanes"`
+	Jobs     []JobRecord          `json:"jobs"`
+	Nodes    []NodeRecord         `json:"nodes"`
 	// Phases are the run's own; those of jobs and nodes stand there.
 	Phases []PhaseRecord `json:"phases"`
 	// Leases are what was made for the run and not yet taken back.
@@ -97,6 +101,8 @@ type Fold struct {
 	nOrder  []string // nodes
 	leases  map[string]event.Lease
 	outputs []event.PayloadReady
+	// earlier are how many artifacts of each job are of earlier attempts.
+	earlier map[string]int
 }
 
 // Add takes the next event. Events that it does not know change nothing.
@@ -114,7 +120,9 @@ func (f *Fold) Add(e event.Event) {
 	case e.Interrupted != nil:
 		f.run.Interrupted = e.Interrupted.Reason
 	case e.PayloadReady != nil:
-		f.outputs = append(f.outputs, *e.PayloadReady)
+		f.payload(*e.PayloadReady)
+	case e.Resumed != nil:
+		f.run.Resumed++
 	case e.RunFinished != nil:
 		t := e.Time
 		f.run.FinishedAt, f.run.DurationMS = &t, e.RunFinished.DurationMS
@@ -123,6 +131,18 @@ func (f *Fold) Add(e event.Event) {
 	default:
 		f.addPart(e)
 	}
+}
+
+// payload keeps one output for a node: a build that was under way as the run
+// was killed is done again.
+func (f *Fold) payload(p event.PayloadReady) {
+	for i := range f.outputs {
+		if f.outputs[i].Node == p.Node {
+			f.outputs[i] = p
+			return
+		}
+	}
+	f.outputs = append(f.outputs, p)
 }
 
 func (f *Fold) runStarted(s *event.RunStarted) {
@@ -141,6 +161,7 @@ func (f *Fold) addPart(e event.Event) {
 	switch {
 	case e.NodeStarted != nil:
 		n := f.node(e.NodeStarted.Node)
+		f.again(e.NodeStarted, n.Attempts)
 		n.Attempts = e.NodeStarted.Attempt
 		if n.StartedAt == nil {
 			n.StartedAt = &e.Time
@@ -186,6 +207,23 @@ func (f *Fold) addPart(e event.Event) {
 	case e.LeaseLeft != nil:
 		f.run.Left = append(f.run.Left, *e.LeaseLeft)
 	}
+}
+
+// again forgets the artifacts of an attempt that is made once more: all of them
+// come again.
+func (f *Fold) again(s *event.NodeStarted, before int) {
+	job, found := strings.CutPrefix(s.Node, plan.ExecuteID(""))
+	j := f.jobs[job]
+	if !found || j == nil {
+		return
+	}
+	if s.Attempt == before {
+		j.Artifacts = j.Artifacts[:f.earlier[job]]
+	}
+	if f.earlier == nil {
+		f.earlier = map[string]int{}
+	}
+	f.earlier[job] = len(j.Artifacts)
 }
 
 // phases is the list that a phase belongs to: the job's, else the node's, else

@@ -123,6 +123,7 @@ func TestFoldSeesEveryEvent(t *testing.T) {
 	all := []event.Event{
 		opened(),
 		{RunStarted: &event.RunStarted{PlanDigest: "d", Lanes: []string{"l"}, Jobs: []string{"j"}}},
+		{Resumed: &event.Resumed{Finished: 1}},
 		{PhaseStarted: &event.PhaseStarted{Phase: event.Snapshot}},
 		{SnapshotTaken: &event.SnapshotTaken{Files: 1}},
 		{PhaseFinished: &event.PhaseFinished{Phase: event.Snapshot, DurationMS: 2}},

@@ -63,12 +63,13 @@ func openLog(name string, secrets []string, limit int64, watch func([]byte)) (*L
 	if err != nil {
 		return nil, err
 	}
+	// A resumed run writes on.
 	info, err := f.Stat()
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	l := &Log{file: f, size: info.Size(), left: limit, watch: watch, mark: func(int64) {}}
+	l := &Log{file: f, size: info.Size(), left: limit - info.Size(), watch: watch, mark: func(int64) {}}
 	l.mask = newMask(secrets, l.keep)
 	return l, nil
 }
@@ -136,6 +137,17 @@ func (l *Log) write(p []byte, unshown bool) {
 	}
 	l.unshown = unshown
 	l.mask.write(p)
+}
+
+// Mark ends a stretch of the log: what the mask holds back is written, for it
+// can't become a secret any more. It returns the log's length.
+func (l *Log) Mark() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.mask.flush()
+	}
+	return l.size
 }
 
 // keep appends what came out of the mask.

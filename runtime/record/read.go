@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
 )
@@ -105,6 +106,25 @@ func RemoveHalves(stateRoot string) error {
 // Ended reports whether the run ended by itself and all is recorded of it,
 // without reading its journal.
 func (d *Dir) Ended() bool { return d.has("run.json") }
+
+// LastWritten is when the journal was last written to; the zero time where
+// there is none.
+func (d *Dir) LastWritten() time.Time {
+	info, err := os.Stat(d.file("events.jsonl"))
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
+// Complete reports whether all records of a run that ended are there.
+func (d *Dir) Complete(r Run) bool {
+	all := d.has("run.json") && d.has("prepared-outputs.json")
+	for _, j := range r.Jobs {
+		all = all && (j.Verdict == "" || d.has(filepath.Join("jobs", j.ID, "result.json")))
+	}
+	return all
+}
 
 func (d *Dir) has(name string) bool {
 	_, err := os.Lstat(d.file(name))

@@ -88,6 +88,8 @@ func (h *Human) Event(e event.Event) error {
 		}
 		h.say("run: %s, %s%s, %d at a time", count(len(s.Lanes), "lane"), count(len(s.Jobs), "job"), what, s.Parallel)
 		h.say("record: %s", s.RunDir)
+	case e.Resumed != nil:
+		h.say("resumed: %s had ended", count(e.Resumed.Finished, "node"))
 	case e.PhaseStarted != nil && e.PhaseStarted.Phase == event.HostSetup:
 		h.say("host setup: %s", e.PhaseStarted.Detail)
 	case e.PhaseStarted != nil && e.PhaseStarted.Phase == event.Build:

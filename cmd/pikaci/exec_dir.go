@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"sync"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/record"
+)
+
+// ownDir makes the run's directory, or takes that of the resumed run, and owns
+// it.
+func (x *execution) ownDir() (*record.Dir, *record.Lock, error) {
+	if x.resumed != nil {
+		return x.resumed.dir, x.resumed.lock, x.resumed.tidy(x.stateRoot, x.plan)
+	}
+	dir, err := x.makeDir()
+	if err != nil {
+		return nil, nil, err
+	}
+	lock, err := dir.Lock()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := dir.Write("plan.json", x.planText); err != nil {
+		lock.Release()
+		return nil, nil, err
+	}
+	return dir, lock, nil
+}
+
+// openJournal opens a new journal, or the resumed run's to write on.
+func (x *execution) openJournal(dir *record.Dir, watch func(event.Event)) (j *record.Journal, torn int64, err error) {
+	if x.resumed != nil {
+		return x.resumed.lock.Reopen(watch)
+	}
+	j, err = dir.OpenJournal(watch)
+	return j, 0, err
+}
+
+func (x *execution) makeDir() (*record.Dir, error) {
+	id := x.flags.runID
+	if id == "" {
+		id = record.NewID(time.Now())
+	}
+	dir, err := record.Create(x.stateRoot, id)
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return nil, usage("leave out --run-id for a new one", "%v", err)
+	case err != nil:
+		return nil, err
+	}
+	return dir, nil
+}
+
+// writeRecords writes all records that are folds of the events.
+func writeRecords(dir *record.Dir, r record.Run, outputs record.PreparedOutputs) error {
+	// Each is synced: together they take as long as one.
+	var errs [3]error
+	var writing sync.WaitGroup
+	writing.Go(func() { errs[0] = dir.WriteJSON("run.json", r) })
+	writing.Go(func() { errs[1] = dir.WriteJSON("prepared-outputs.json", outputs) })
+	for _, j := range r.Jobs {
+		if j.Verdict != "" {
+			errs[2] = errors.Join(errs[2], dir.WriteResult(j))
+		}
+	}
+	writing.Wait()
+	return errors.Join(errs[:]...)
+}
