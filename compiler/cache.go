@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/schema/plan"
 )
 
@@ -167,13 +168,7 @@ func (c *Cache) store(key string, l *looks, out *Compiled) {
 	if err != nil || len(b) > maxCacheBytes/4 || os.MkdirAll(c.dir, 0o700) != nil {
 		return
 	}
-	f, err := os.CreateTemp(c.dir, "new-")
-	if err != nil {
-		return
-	}
-	_, err = f.Write(b)
-	if closed := f.Close(); err != nil || closed != nil || os.Rename(f.Name(), c.file(key)) != nil {
-		_ = os.Remove(f.Name())
+	if err := atomicfile.Write(c.file(key), b, 0o600); err != nil {
 		return
 	}
 	c.prune()

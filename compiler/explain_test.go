@@ -12,7 +12,7 @@ import (
 // holds the values of jobs against those of the plan.
 func TestExplainOwn(t *testing.T) {
 	if testing.Short() {
-		t.Skip("evaluates the lanes once for each job")
+		t.Skip("evaluates the lanes once for each job, which takes long: go test without -short does it")
 	}
 	c, err := Load("../lanes")
 	if err != nil {

@@ -10,8 +10,6 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/rogpeppe/go-internal/txtar"
-
-	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // fuzzBudget is small: an evaluation that was given up goes on in vain beside
@@ -205,15 +203,5 @@ func compiles(t *testing.T, c *Catalogue) {
 	for _, l := range c.Lanes() {
 		sel.Lanes = append(sel.Lanes, l.ID)
 	}
-	p, err := c.Compile(sel)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := plan.Encode(p)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := plan.Decode(b); err != nil {
-		t.Errorf("the plan can't be read back: %v", err)
-	}
+	mustCompile(t, c, sel)
 }

@@ -61,7 +61,7 @@ func alone(dir string, b Budget) int {
 // lane files, within the budget, and the process lives to say so.
 func TestHardCases(t *testing.T) {
 	if raced {
-		t.Skip("time and memory are what is tested")
+		t.Skip("time and memory are what is tested, and the race detector takes more of both: go test without -race does it")
 	}
 	for _, c := range hardCases() {
 		t.Run(c.name, func(t *testing.T) {

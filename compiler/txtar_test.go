@@ -84,14 +84,7 @@ func TestMistakes(t *testing.T) {
 // the warnings. Those of the tree follow: the archive is the tree.
 func TestWarnings(t *testing.T) {
 	each(t, "testdata/warnings/*.txtar", "want", func(t *testing.T, a *txtar.Archive) []byte {
-		c, err := Load("lanes")
-		var d Diagnostics
-		if errors.As(err, &d) {
-			t.Fatalf("%s", printed(d))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := mustLoad(t, "lanes")
 		if bytes.HasPrefix(a.Comment, []byte("tree: ")) {
 			return printed(c.Unmatched(os.DirFS(".")))
 		}
@@ -100,6 +93,37 @@ func TestWarnings(t *testing.T) {
 		}
 		return printed(c.Warnings())
 	})
+}
+
+// mustLoad loads lane files that are valid.
+func mustLoad(t *testing.T, dir string) *Catalogue {
+	t.Helper()
+	c, err := Load(dir)
+	var d Diagnostics
+	if errors.As(err, &d) {
+		t.Fatalf("%s", printed(d))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// mustCompile compiles what can be, to a plan that can be read back.
+func mustCompile(t *testing.T, c *Catalogue, sel Select) *plan.Plan {
+	t.Helper()
+	p, err := c.Compile(sel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := plan.Encode(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := plan.Decode(b); err != nil {
+		t.Errorf("the plan can't be read back: %v", err)
+	}
+	return p
 }
 
 // mustEdit checks that the first position is in a file that the archive's edit
@@ -120,32 +144,16 @@ func mustEdit(t *testing.T, a *txtar.Archive, first Diagnostic) {
 // TestPlans compiles lane files to the plan in file "want".
 func TestPlans(t *testing.T) {
 	each(t, "testdata/plans/*.txtar", "want", func(t *testing.T, a *txtar.Archive) []byte {
-		c, err := Load("lanes")
-		var d Diagnostics
-		if errors.As(err, &d) {
-			t.Fatalf("%s", printed(d))
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		p, err := c.Compile(parseSelect(t, a))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := plan.Encode(p)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := plan.Decode(b); err != nil {
-			t.Errorf("the plan can't be read back: %v", err)
-		}
+		c := mustLoad(t, "lanes")
+		p := mustCompile(t, c, parseSelect(t, a))
 		for i := range p.Sources {
 			if strings.HasPrefix(p.Sources[i].Path, plan.EmbeddedPrefix) {
 				// A comment in the schema is not to change every archive.
 				p.Sources[i].SHA256 = "of the schema"
 			}
 		}
-		if b, err = plan.Encode(p); err != nil {
+		b, err := plan.Encode(p)
+		if err != nil {
 			t.Fatal(err)
 		}
 		return b

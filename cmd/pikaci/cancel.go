@@ -25,8 +25,8 @@ func cancelCommand() command {
 			"pikaci cancel 01k9 --wait 30s   # by the beginning of its id",
 		},
 		flags: func(set *pflag.FlagSet) runner {
-			var p places
-			p.register(set)
+			var r records
+			r.register(set)
 			wait := set.Duration("wait", 3*time.Minute, "`TIME` to wait for its end (default 3m)")
 			return func(ctx context.Context, s *session, args []string) error {
 				if len(args) != 1 {
@@ -38,7 +38,7 @@ func cancelCommand() command {
 				if *wait <= 0 {
 					return usage("", "--wait %s: want more than 0", *wait)
 				}
-				return runCancel(ctx, s, &p, args[0], *wait)
+				return runCancel(ctx, s, &r, args[0], *wait)
 			}
 		},
 	}
@@ -46,12 +46,8 @@ func cancelCommand() command {
 
 var errNotInTime = errors.New("it has not ended yet")
 
-func runCancel(ctx context.Context, s *session, p *places, name string, wait time.Duration) error {
-	root, _, err := p.find(s)
-	if err != nil {
-		return err
-	}
-	d, err := findRun(root, name)
+func runCancel(ctx context.Context, s *session, r *records, name string, wait time.Duration) error {
+	d, err := r.find(s, name)
 	if err != nil {
 		return err
 	}
@@ -71,13 +67,13 @@ func runCancel(ctx context.Context, s *session, p *places, name string, wait tim
 	case err != nil && !errors.Is(err, record.ErrEnded):
 		return err
 	}
-	r, err := d.ReadRun()
+	past, err := d.Read()
 	if err != nil {
 		return err
 	}
-	how := string(r.Verdict)
-	if r.Reason != "" {
-		how += ": " + r.Reason
+	how := string(past.Run.Verdict)
+	if past.Run.Reason != "" {
+		how += ": " + past.Run.Reason
 	}
 	_, err = fmt.Fprintf(s.stdout, "run %s has ended: %s\n", d.ID, how)
 	return err

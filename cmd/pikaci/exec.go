@@ -69,9 +69,9 @@ func runExec(ctx context.Context, s *session, flags execFlags, args []string) er
 // execFlags are exec's flags.
 type execFlags struct {
 	set *pflag.FlagSet
+	records
 
-	source, lanes, stateRoot, output, job, runID, resume string
-	runnerFile                                           string
+	lanes, output, job, runID, resume                    string
 	socket, project, image, instanceType, pool           string
 	parallel                                             int
 	failFast, keepGoing, dryRun, prepareOnly, allowEmpty bool

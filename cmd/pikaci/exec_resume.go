@@ -31,11 +31,7 @@ type resumed struct {
 // reopen becomes the owner of the run that --resume names, and reads how far
 // it came. What the run was asked for comes from its journal, not from flags.
 func (x *execution) reopen(s *session) error {
-	root, _, err := (&places{source: x.flags.source, stateRoot: x.flags.stateRoot, runnerFile: x.flags.runnerFile}).find(s)
-	if err != nil {
-		return err
-	}
-	d, err := findRun(root, x.flags.resume)
+	d, err := x.flags.records.find(s, x.flags.resume)
 	if err != nil {
 		return err
 	}
@@ -48,7 +44,7 @@ func (x *execution) reopen(s *session) error {
 		return err
 	}
 	r := &resumed{dir: d, lock: lock}
-	err = d.EachEvent(func(e event.Event) error { r.progress.Add(e); return nil })
+	err = d.Events(func(e event.Event) error { r.progress.Add(e); return nil })
 	if err == nil {
 		err = r.complete(s)
 	}
@@ -59,10 +55,10 @@ func (x *execution) reopen(s *session) error {
 		lock.Release()
 		return err
 	}
-	x.resumed, x.stateRoot = r, root
+	x.resumed, x.stateRoot = r, d.StateRoot()
 	started := r.progress.Started
 	x.flags.job, x.flags.failFast, x.flags.prepareOnly = started.Job, started.FailFast, started.PrepareOnly
-	x.flags.stateRoot = root
+	x.flags.stateRoot = d.StateRoot()
 	if !x.flags.set.Changed("source") {
 		x.flags.source = started.SourceRoot
 	}
@@ -77,7 +73,7 @@ func (r *resumed) complete(s *session) error {
 		return nil
 	}
 	var fold record.Fold
-	if err := r.dir.EachEvent(func(e event.Event) error { fold.Add(e); return nil }); err != nil {
+	if err := r.dir.Events(func(e event.Event) error { fold.Add(e); return nil }); err != nil {
 		return err
 	}
 	run := fold.Run()

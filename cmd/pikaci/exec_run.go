@@ -138,7 +138,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 func (x *execution) noteDurations(r record.Run) {
 	d := record.ReadDurations(x.stateRoot)
 	d.Note(r)
-	d.Write(x.stateRoot, r.ID)
+	d.Write(x.stateRoot)
 }
 
 // diskFull makes one error, with what to do, of the many that a full disk gives.

@@ -48,8 +48,10 @@ printed last. ` + aboutRun,
 				if len(args) == 2 {
 					return explainJob(s, set, &r, *asJSON, args)
 				}
-				if set.Changed("state-root") {
-					return usage("pikaci explain latest JOB", "--state-root is for a job of a run: name both")
+				for _, name := range []string{"state-root", "source", "runner"} {
+					if set.Changed(name) {
+						return usage("pikaci explain latest JOB", "--%s is for a job of a run: name both", name)
+					}
 				}
 				return runExplain(ctx, s, *lanes, *asJSON, args)
 			}

@@ -50,7 +50,7 @@ func gcCommand() command {
 }
 
 type gcFlags struct {
-	places
+	records
 	set                   *pflag.FlagSet
 	socket, run           string
 	keep                  int
@@ -90,14 +90,14 @@ func (f *gcFlags) collect(ctx context.Context, s *session) error {
 
 // options connects to the server, unless no run here ever made an instance.
 func (f *gcFlags) options(ctx context.Context, s *session) (gc.Options, error) {
-	root, runner, err := f.find(s)
+	root, runner, err := f.root(s)
 	if err != nil {
 		return gc.Options{}, err
 	}
 	o := gc.Options{StateRoot: root, Keep: f.keep, OlderThan: f.olderThan, Orphans: f.orphans, Run: f.run, Now: time.Now()}
 	if f.run != "" {
 		// One whose directory is gone is known by its whole id alone.
-		d, err := findRun(root, f.run)
+		d, err := f.find(s, f.run)
 		if err != nil && !(f.orphans && record.ValidID(f.run)) {
 			return o, err
 		}

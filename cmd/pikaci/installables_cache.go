@@ -9,8 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/runtime/nix"
-	"github.com/sledtools/pikaci/runtime/record"
 )
 
 // answers is what Nix said of a tree's outputs the last time, in the user's
@@ -100,6 +100,6 @@ func (a *answers) write(outputs []nix.Output) {
 	}
 	b, err := json.Marshal(answersFile{Key: a.key, Outputs: outputs, Sum: digest(a.key, outputs)})
 	if err == nil {
-		record.WriteFile(a.path, b)
+		atomicfile.WriteSynced(a.path, b, 0o644)
 	}
 }

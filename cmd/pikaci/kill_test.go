@@ -202,7 +202,7 @@ func (y *killYard) run(id string, after time.Duration, resume ...bool) bool {
 func (y *killYard) events(id string) (all []event.Event) {
 	y.t.Helper()
 	d := &record.Dir{ID: id, Path: filepath.Join(y.dir, ".pikaci/runs", id)}
-	if err := d.EachEvent(func(e event.Event) error { all = append(all, e); return nil }); err != nil {
+	if err := d.Events(func(e event.Event) error { all = append(all, e); return nil }); err != nil {
 		y.t.Errorf("unreadable record: %v", err)
 	}
 	return all

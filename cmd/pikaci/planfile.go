@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/schema/plan"
 	"github.com/sledtools/pikaci/schema/plan/plandiff"
 )
@@ -38,7 +38,7 @@ func writeFile(path string, b []byte) error {
 			return nil
 		}
 	}
-	if err := record.WriteFile(path, b); err != nil {
+	if err := atomicfile.WriteSynced(path, b, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", path, bare(err))
 	}
 	return nil

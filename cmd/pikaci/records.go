@@ -17,20 +17,31 @@ import (
 // aboutRun says in each help what RUN may be.
 const aboutRun = "RUN is latest, a run's id or the beginning of one, or a lane: its newest run."
 
-// records finds the records of runs, where exec puts them.
-type records struct{ stateRoot string }
+// records finds the records of runs, by the rule by which exec puts them there.
+type records struct{ source, stateRoot, runnerFile string }
 
 func (r *records) register(set *pflag.FlagSet) {
-	set.StringVar(&r.stateRoot, "state-root", "", "`DIR` where run records are (default PIKACI_STATE_ROOT, else .pikaci)")
+	set.StringVar(&r.stateRoot, "state-root", "", "`DIR` where run records are (default PIKACI_STATE_ROOT, else .pikaci in the source)")
+	set.StringVar(&r.source, "source", ".", "`DIR` source tree that the runs are of (default .)")
+	set.StringVar(&r.runnerFile, "runner", "", "`FILE` what this host decides (default "+hostfile.DefaultPath+", if there)")
+}
+
+// root reads the runner file and works out the state root, absolute.
+func (r *records) root(s *session) (root string, runner *hostfile.File, err error) {
+	if runner, err = readRunner(r.runnerFile); err != nil {
+		return "", nil, err
+	}
+	source, err := filepath.Abs(r.source)
+	if err != nil {
+		return "", nil, usage("", "--source: %v", err)
+	}
+	root, err = stateRootOf(r.stateRoot, s.lookupEnv, runner, source)
+	return root, runner, err
 }
 
 // open lists the runs.
 func (r *records) open(s *session) (*history.Runs, error) {
-	f, err := readRunner("")
-	if err != nil {
-		return nil, err
-	}
-	root, err := stateRootOf(r.stateRoot, s.lookupEnv, f, ".")
+	root, _, err := r.root(s)
 	if err != nil {
 		return nil, err
 	}
@@ -40,15 +51,6 @@ func (r *records) open(s *session) (*history.Runs, error) {
 // find is the run that a name stands for.
 func (r *records) find(s *session, name string) (*record.Dir, error) {
 	runs, err := r.open(s)
-	if err != nil {
-		return nil, err
-	}
-	return findIn(runs, name)
-}
-
-// findRun is the run of a state root that a name stands for.
-func findRun(stateRoot, name string) (*record.Dir, error) {
-	runs, err := history.Open(stateRoot)
 	if err != nil {
 		return nil, err
 	}

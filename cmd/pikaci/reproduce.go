@@ -34,21 +34,19 @@ func reproduceCommand() command {
 		},
 		flags: func(set *pflag.FlagSet) runner {
 			flags := &execFlags{set: set}
-			set.StringVar(&flags.runnerFile, "runner", "", "`FILE` the runner file of the run (default as exec)")
 			set.StringVar(&flags.project, "incus-project", "", "`NAME` Incus project (default the run's)")
 			set.StringVar(&flags.image, "image", "", "`IMAGE` image in place of the plan's")
 			set.StringVar(&flags.instanceType, "instance-type", "", "`container|virtual-machine` in place of the plan's")
 			set.StringVar(&flags.pool, "storage-pool", "", "`NAME` storage pool for the root disk (default the profiles' own)")
-			var r records
-			r.register(set)
+			flags.records.register(set)
 			return func(_ context.Context, s *session, args []string) error {
-				return runReproduce(s, &r, *flags, args)
+				return runReproduce(s, *flags, args)
 			}
 		},
 	}
 }
 
-func runReproduce(s *session, r *records, flags execFlags, args []string) error {
+func runReproduce(s *session, flags execFlags, args []string) error {
 	if len(args) != 2 {
 		return usage("pikaci reproduce latest unit-tests", "reproduce takes a run and a job, and %d are given", len(args))
 	}
@@ -60,7 +58,7 @@ func runReproduce(s *session, r *records, flags execFlags, args []string) error 
 			return err
 		}
 	}
-	dir, err := r.find(s, args[0])
+	dir, err := flags.find(s, args[0])
 	if err != nil {
 		return err
 	}
@@ -105,7 +103,7 @@ func projectOf(dir *record.Dir, job string) string {
 
 // byHand is the script for one job.
 func (x *execution) byHand(dir *record.Dir, r record.Run, job string) (string, error) {
-	run := runtime.RunContext{ID: r.ID, StateRoot: filepath.Dir(filepath.Dir(dir.Path)), Dir: dir.Path,
+	run := runtime.RunContext{ID: r.ID, StateRoot: dir.StateRoot(), Dir: dir.Path,
 		SourceRoot: r.SourceRoot, Snapshot: filepath.Join(dir.Path, "snapshot")}
 	j := runtime.Contexts(x.plan, &run, job, nil, runtime.Limits{})[job]
 	if j == nil {

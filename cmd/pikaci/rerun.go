@@ -39,8 +39,7 @@ func runRerun(ctx context.Context, s *session, flags execFlags, failed bool, arg
 	if err := exclude(flags.set, "failed", "job"); err != nil {
 		return err
 	}
-	r := records{flags.stateRoot}
-	dir, err := r.theRun(s, "rerun", args)
+	dir, err := flags.records.theRun(s, "rerun", args)
 	if err != nil {
 		return err
 	}
@@ -52,7 +51,7 @@ func runRerun(ctx context.Context, s *session, flags execFlags, failed bool, arg
 		flags.source = past.Run.SourceRoot
 	}
 	if flags.stateRoot == "" { // beside the run, wherever that was found
-		flags.stateRoot = filepath.Dir(filepath.Dir(dir.Path))
+		flags.stateRoot = dir.StateRoot()
 	}
 	if !flags.set.Changed("prepare-only") {
 		flags.prepareOnly = past.Run.PrepareOnly

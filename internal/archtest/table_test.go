@@ -46,7 +46,7 @@ var rules = []rule{
 	{
 		pkg: "cmd/pikaci",
 		ours: []string{
-			"cmd/pikaci/internal/...", "compiler", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
+			"cmd/pikaci/internal/...", "compiler", "internal/atomicfile", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
 			"runtime", "runtime/artifact", "runtime/event", "runtime/gc", "runtime/group", "runtime/history", "runtime/host",
 			"runtime/incus", "runtime/nix",
 			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/snapshot",
@@ -72,7 +72,7 @@ var rules = []rule{
 	// Lane files to a plan.
 	{
 		pkg:   "compiler",
-		ours:  []string{"compiler/...", "schema", "schema/plan"},
+		ours:  []string{"compiler/...", "internal/atomicfile", "schema", "schema/plan"},
 		third: []string{"cuelang.org/go", "github.com/bmatcuk/doublestar"},
 		not:   offline,
 		tests: []string{"internal/manylanes"},
@@ -103,14 +103,15 @@ var rules = []rule{
 	},
 	{
 		pkg:   "runtime/nix",
-		ours:  []string{"runtime", "runtime/event", "runtime/payload", "runtime/process", "schema/plan"},
+		ours:  []string{"internal/atomicfile", "runtime", "runtime/event", "runtime/payload", "runtime/process", "schema/plan"},
 		third: []string{"golang.org/x/sys"},
 		tests: []string{"runtime/runtimetest"},
 	},
 	{
 		pkg: "runtime/incus",
 		ours: []string{
-			"runtime", "runtime/artifact", "runtime/event", "runtime/guest", "runtime/payload", "runtime/process", "schema/plan",
+			"internal/atomicfile", "runtime", "runtime/artifact", "runtime/event", "runtime/guest", "runtime/payload",
+			"runtime/process", "schema/plan",
 		},
 		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sync", "golang.org/x/sys"},
 		tests: []string{"runtime/nix", "runtime/runtimetest"},
@@ -125,11 +126,11 @@ var rules = []rule{
 	{pkg: "runtime/snapshot", third: []string{"golang.org/x/sync", "golang.org/x/sys"}, not: offline},
 	{
 		pkg:   "runtime/record",
-		ours:  []string{"runtime/event", "schema/plan"},
+		ours:  []string{"internal/atomicfile", "runtime/event", "schema/plan"},
 		third: []string{"github.com/oklog/ulid", "golang.org/x/sys"},
 		not:   offline,
 	},
-	{pkg: "runtime/history", ours: []string{"runtime/event", "runtime/record"}, not: offline},
+	{pkg: "runtime/history", ours: []string{"internal/atomicfile", "runtime/event", "runtime/record"}, not: offline},
 	{
 		pkg:   "runtime/gc",
 		ours:  []string{"runtime/host", "runtime/incus", "runtime/record"},
@@ -146,6 +147,9 @@ var rules = []rule{
 		ours:  []string{"runtime", "runtime/event", "runtime/guest", "schema/plan"},
 		third: []string{"github.com/gorilla/websocket"},
 	},
+
+	// A leaf that both halves use.
+	{pkg: "internal/atomicfile", third: []string{"golang.org/x/sys"}, not: offline},
 
 	// Tests only.
 	{pkg: "internal/manylanes", ours: []string{"schema"}, not: pure, tests: []string{"compiler", "schema/plan"}},

@@ -103,7 +103,7 @@ func Dead(stateRoot string, ago time.Duration, now time.Time) []string {
 		if live, err := d.Live(); err != nil || live {
 			continue
 		}
-		if r, err := d.ReadRun(); err == nil && len(r.Leases) > 0 {
+		if past, err := d.Read(); err == nil && len(past.Run.Leases) > 0 {
 			dead = append(dead, d.ID)
 		}
 	}

@@ -1,6 +1,7 @@
 // Package gc takes back what runs without a live owner left: instances on the
-// server, processes of host jobs, and run directories. It judges runs of one state root by their locks
-// and journals; of others it knows nothing and touches nothing.
+// server, processes of host jobs, and run directories. It judges runs of one
+// state root by their locks and journals; of others it knows nothing and
+// touches nothing.
 package gc
 
 import (
@@ -201,11 +202,11 @@ func (o *Options) directory(d *record.Dir, newest bool, instances []Item) (Item,
 
 // over judges an old directory by its journal.
 func (o *Options) over(d *record.Dir, age time.Duration) (remove bool, why string) {
-	r, err := d.ReadRun()
+	past, err := d.Read()
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, record.ErrNotBegun):
 		return false, "its journal can't be read: " + err.Error()
-	case r.FinishedAt != nil:
+	case past.Run.FinishedAt != nil:
 		return true, "not one of the newest " + fmt.Sprint(o.Keep)
 	case age < o.OlderThan:
 		return false, "the run was killed and can be resumed (--older-than)"

@@ -46,11 +46,11 @@ func (o *Options) onItsWay(dirs []*record.Dir, found []incus.Found) bool {
 		if live, err := d.Live(); err != nil || live {
 			return false
 		}
-		r, err := d.ReadRun()
+		past, err := d.Read()
 		if err != nil {
 			return false
 		}
-		for _, l := range r.Leases {
+		for _, l := range past.Run.Leases {
 			if l.UUID == "" && !slices.ContainsFunc(found, func(f incus.Found) bool { return f.Name == l.Name }) {
 				return true
 			}

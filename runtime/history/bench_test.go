@@ -22,7 +22,7 @@ var (
 
 func TestWriteRuns(t *testing.T) {
 	if *writeRuns == 0 {
-		t.Skip("no -runs")
+		t.Skip("writes runs for who asks: go test -run WriteRuns ./runtime/history -args -runs 20000 -into DIR")
 	}
 	makeRuns(t, *into, *writeRuns, *named)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/record"
 )
@@ -126,18 +127,7 @@ func (x *index) save(runs []entry) {
 		}
 	}
 	b.WriteString(text)
-	x.replace(b.String())
-}
-
-func (x *index) replace(text string) {
-	f, err := os.CreateTemp(filepath.Dir(x.path), "."+indexName+".*")
-	if err != nil {
-		return
-	}
-	_, err = f.WriteString(text)
-	if f.Chmod(0o644) != nil || f.Close() != nil || err != nil || os.Rename(f.Name(), x.path) != nil {
-		os.Remove(f.Name())
-	}
+	_ = atomicfile.Write(x.path, []byte(b.String()), 0o644) // else whoever is next reads the journals
 }
 
 // formatLine is a run's line, with its sum at the end: a line that was cut off,

@@ -1,7 +1,6 @@
 package host_test
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,27 +20,9 @@ type bench struct {
 	t      *testing.T
 	x      *host.Executor
 	job    *runtime.JobContext
-	out    *log
+	out    *runtimetest.Log
 	mu     sync.Mutex
 	events []event.Event
-}
-
-// log is a log that can be read while it is written.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func newBench(t *testing.T) *bench {
@@ -52,13 +33,13 @@ func newBench(t *testing.T) *bench {
 	if err := os.WriteFile(filepath.Join(run.Snapshot, "hello"), []byte("hi\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{t: t, out: new(log), x: host.New(host.Options{PassEnv: []string{"PASSED", "ABSENT"},
+	b := &bench{t: t, out: new(runtimetest.Log), x: host.New(host.Options{PassEnv: []string{"PASSED", "ABSENT"},
 		LookupEnv: func(name string) (string, bool) {
 			v, ok := map[string]string{"PATH": "/usr/bin:/bin", "PASSED": "on", "KEPT": "back"}[name]
 			return v, ok
 		}})}
 	b.job = &runtime.JobContext{RunContext: &run, Job: &plan.Job{ID: "job", TimeoutSecs: 60}, Lane: &plan.Lane{ID: "lane"},
-		Dir: filepath.Join(run.Dir, "jobs", "job"), Logs: runtime.Logs{Host: new(log), Stdout: b.out, Stderr: b.out},
+		Dir: filepath.Join(run.Dir, "jobs", "job"), Logs: runtime.Logs{Host: new(runtimetest.Log), Stdout: b.out, Stderr: b.out},
 		Limits: runtime.Limits{ArtifactBytes: 1 << 20, ArtifactFiles: 10}}
 	return b
 }
@@ -148,7 +129,7 @@ func TestArtifactsComeBackOnFailureToo(t *testing.T) {
 func TestSetupRunsInTheSourceTreeWithTheHostsEnvironment(t *testing.T) {
 	t.Setenv("OF_THE_HOST", "yes")
 	dir := t.TempDir()
-	out := new(log)
+	out := new(runtimetest.Log)
 	err := host.Setup(t.Context(), dir, []string{"sh", "-c", "echo $OF_THE_HOST; pwd >&2"}, out)
 	if err != nil || !strings.Contains(out.String(), "yes\n") || !strings.Contains(out.String(), dir+"\n") {
 		t.Errorf("%v, %q", err, out)

@@ -9,6 +9,7 @@ import (
 	"github.com/lxc/incus/v6/shared/api"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/runtimetest"
 	"github.com/sledtools/pikaci/schema/plan"
 )
 
@@ -16,7 +17,7 @@ import (
 func (b *bench) another(begun bool) (bool, error) {
 	b.t.Helper()
 	b.x = connect(b.t, b.socket, *b.job.Job)
-	b.out, b.errs = new(log), new(log)
+	b.out, b.errs = new(runtimetest.Log), new(runtimetest.Log)
 	b.job.Logs.Stdout, b.job.Logs.Stderr = b.out, b.errs
 	return b.x.Adopt(context.Background(), *b.lease, begun)
 }
@@ -56,7 +57,7 @@ func TestAdoptACommand(t *testing.T) {
 	defer cancel()
 	first := b.out
 	go b.execute(ctx, "bash", "-c", "echo begun; sleep 0.5; echo kept >$PIKACI_ARTIFACTS/f; echo over; exit 3")
-	first.until(t, "begun")
+	first.Until(t, "begun")
 	time.Sleep(time.Second) // it has ended, and the first follower saw it
 	if ready, err := b.another(true); !ready || err != nil {
 		t.Fatalf("%v, %v", ready, err)

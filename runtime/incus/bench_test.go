@@ -18,6 +18,7 @@ import (
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/incus"
+	"github.com/sledtools/pikaci/runtime/runtimetest"
 	"github.com/sledtools/pikaci/schema/plan"
 )
 
@@ -57,8 +58,8 @@ type bench struct {
 	socket string
 	run    runtime.RunContext
 	job    *runtime.JobContext
-	out    *log
-	errs   *log
+	out    *runtimetest.Log
+	errs   *runtimetest.Log
 
 	mu     sync.Mutex
 	events []event.Event
@@ -81,9 +82,9 @@ func newBenchAt(t testing.TB, socket string, change func(*plan.Job)) *bench {
 	if change != nil {
 		change(&job)
 	}
-	b := &bench{t: t, socket: socket, run: run, out: new(log), errs: new(log)}
+	b := &bench{t: t, socket: socket, run: run, out: new(runtimetest.Log), errs: new(runtimetest.Log)}
 	b.job = &runtime.JobContext{RunContext: &b.run, Job: &job, Lane: &plan.Lane{ID: "lane"},
-		Dir: filepath.Join(run.Dir, "jobs", job.ID), Logs: runtime.Logs{Host: new(log), Stdout: b.out, Stderr: b.errs},
+		Dir: filepath.Join(run.Dir, "jobs", job.ID), Logs: runtime.Logs{Host: new(runtimetest.Log), Stdout: b.out, Stderr: b.errs},
 		Limits: runtime.Limits{LogBytes: 1 << 30, ArtifactBytes: 1 << 20, ArtifactFiles: 20}}
 	b.file("snapshot/hello", "hi\n", 0o644)
 	b.x = connect(t, socket, job)
@@ -167,7 +168,7 @@ func (b *bench) sh(script string) event.Outcome {
 	b.create()
 	out, err := b.execute(context.Background(), "bash", "-c", script)
 	if err != nil {
-		b.t.Fatalf("run the command: %v\nstdout: %s\nstderr: %s", err, b.out.tail(), b.errs.tail())
+		b.t.Fatalf("run the command: %v\nstdout: %s\nstderr: %s", err, b.out.Tail(), b.errs.Tail())
 	}
 	return out
 }
@@ -176,7 +177,7 @@ func (b *bench) sh(script string) event.Outcome {
 func (b *bench) passes(script string) string {
 	b.t.Helper()
 	if out := b.sh(script); out.Verdict != event.Passed {
-		b.t.Fatalf("%+v\nstdout: %s\nstderr: %s", out, b.out.tail(), b.errs.tail())
+		b.t.Fatalf("%+v\nstdout: %s\nstderr: %s", out, b.out.Tail(), b.errs.Tail())
 	}
 	return b.out.String()
 }
@@ -233,42 +234,4 @@ func (b *bench) left() (names []string) {
 		}
 	}
 	return names
-}
-
-// log is a log that can be read while it is written. It keeps what tests look
-// at, not what a guest may flood it with.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.b.Len() < 64<<20 {
-		l.b.Write(p)
-	}
-	return len(p), nil
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// tail is what a test's failure shows of it.
-func (l *log) tail() string {
-	s := l.String()
-	return s[max(0, len(s)-2000):]
-}
-
-// until waits for a word in the log.
-func (l *log) until(t testing.TB, word string) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(l.String(), word); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited 30 s for %q in %q", word, l.tail())
-		}
-	}
 }

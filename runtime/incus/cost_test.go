@@ -14,6 +14,7 @@ import (
 
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/runtimetest"
 )
 
 // proxy passes requests on to the local Incus and keeps what they were.
@@ -81,7 +82,7 @@ func BenchmarkOutput(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		x.job.Logs = runtime.Logs{Host: new(log), Stdout: file, Stderr: new(log)}
+		x.job.Logs = runtime.Logs{Host: new(runtimetest.Log), Stdout: file, Stderr: new(runtimetest.Log)}
 		x.create()
 		b.StartTimer()
 		out, err := x.execute(context.Background(), "head", "-c", "1G", "/dev/zero")

@@ -19,6 +19,7 @@ import (
 	"github.com/lxc/incus/v6/shared/api"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/runtimetest"
 	"github.com/sledtools/pikaci/schema/plan"
 )
 
@@ -29,7 +30,7 @@ type daemon struct {
 	socket string
 	mu     sync.Mutex
 	cmd    *exec.Cmd
-	log    *log
+	log    *runtimetest.Log
 }
 
 // newDaemon starts one with a storage pool of folders and the image of this
@@ -40,7 +41,7 @@ func newDaemon(t *testing.T) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &daemon{t: t, dir: dir, socket: filepath.Join(dir, "unix.socket"), log: new(log)}
+	d := &daemon{t: t, dir: dir, socket: filepath.Join(dir, "unix.socket"), log: new(runtimetest.Log)}
 	t.Cleanup(d.remove)
 	// Containers go through it as users of their own.
 	if err := os.Chmod(dir, 0o711); err != nil {
@@ -196,7 +197,7 @@ func killedInTheMiddle(t *testing.T, d *daemon) {
 	const kills = 3
 	go func() {
 		for i := range kills {
-			b.out.until(t, fmt.Sprintf("line %d\n", 40*i+20))
+			b.out.Until(t, fmt.Sprintf("line %d\n", 40*i+20))
 			d.kill()
 			d.start()
 		}
@@ -205,7 +206,7 @@ func killedInTheMiddle(t *testing.T, d *daemon) {
 	out, err := b.execute(context.Background(), "bash", "-c", fmt.Sprintf(
 		"echo kept > $PIKACI_ARTIFACTS/a; for i in {1..%d}; do echo line $i; echo error $i >&2; sleep 0.03; done; exit 3", lines))
 	if err != nil || out.ExitCode == nil || *out.ExitCode != 3 || out.Failure != event.Test {
-		t.Fatalf("%s, %v\n%s", describe(out), err, d.log.tail())
+		t.Fatalf("%s, %v\n%s", describe(out), err, d.log.Tail())
 	}
 	var stdout, stderr strings.Builder
 	for i := range lines {

@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/guest"
 )
@@ -51,17 +51,7 @@ func placeProgram(r *runtime.RunContext, program []byte) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(program)
-	err = errors.Join(err, f.Chmod(0o555), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		os.Remove(f.Name())
+	if err := atomicfile.Write(name, program, 0o555); err != nil {
 		return fmt.Errorf("place the guest program: %w", err)
 	}
 	return nil

@@ -69,7 +69,7 @@ func TestCancelReachesTheCommand(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
 			var start time.Time
 			go func() {
-				b.out.until(t, "ready")
+				b.out.Until(t, "ready")
 				start = time.Now()
 				cancel(why)
 			}()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/runtimetest"
 	"github.com/sledtools/pikaci/schema/plan"
 )
 
@@ -101,9 +102,9 @@ func TestAMillionShortLinesArrive(t *testing.T) {
 		fmt.Fprintln(&want, i+1)
 	}
 	sum := sha256.Sum256(want.Bytes())
-	for name, l := range map[string]*log{"stdout": b.out, "stderr": b.errs} {
-		if got := sha256.Sum256(l.b.Bytes()); got != sum {
-			t.Errorf("%s: %d bytes, want %d, or not the same", name, l.b.Len(), want.Len())
+	for name, l := range map[string]*runtimetest.Log{"stdout": b.out, "stderr": b.errs} {
+		if got := l.String(); sha256.Sum256([]byte(got)) != sum {
+			t.Errorf("%s: %d bytes, want %d, or not the same", name, len(got), want.Len())
 		}
 	}
 }
@@ -113,7 +114,7 @@ func TestOutputIsStreamed(t *testing.T) {
 	b.create()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() {
-		b.out.until(t, "first")
+		b.out.Until(t, "first")
 		cancel(errors.New("seen"))
 	}()
 	start := time.Now()

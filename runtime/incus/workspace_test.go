@@ -61,7 +61,7 @@ func TestASecretIsSeenByNobodyElse(t *testing.T) {
 		}
 		ended <- string(operations.Metadata)
 	}()
-	b.out.until(t, "21 long")
+	b.out.Until(t, "21 long")
 	operations, _, err := server(t, "").RawQuery("GET", "/1.0/operations?recursion=1", nil, "")
 	if err != nil || !strings.Contains(string(operations.Metadata), b.name()) {
 		t.Fatalf("%v: the job's exec is not among the operations", err)

@@ -4,11 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/runtime"
 )
 
@@ -67,10 +67,5 @@ func (x *Executor) remember(t runtime.Task, o output) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
-	tmp := name + "." + t.Run.ID
-	err = errors.Join(os.WriteFile(tmp, b, 0o644), os.Rename(tmp, name))
-	if err != nil {
-		os.Remove(tmp)
-	}
-	return err
+	return atomicfile.Write(name, b, 0o644)
 }

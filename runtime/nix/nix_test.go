@@ -1,7 +1,6 @@
 package nix_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +16,7 @@ import (
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/nix"
 	"github.com/sledtools/pikaci/runtime/payload"
+	"github.com/sledtools/pikaci/runtime/runtimetest"
 	"github.com/sledtools/pikaci/schema/plan"
 )
 
@@ -65,29 +65,11 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// log is a log that can be read while it is written.
-type log struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // task is a node that builds attr for a job of its own.
-func (b *bench) task(node, attr string) (runtime.Task, *log) {
+func (b *bench) task(node, attr string) (runtime.Task, *runtimetest.Log) {
 	installable := "path:snapshot#" + attr
 	job := "job-" + node
-	l := new(log)
+	l := new(runtimetest.Log)
 	j := &runtime.JobContext{RunContext: &b.run, Logs: runtime.Logs{Host: l}, Dir: filepath.Join(b.run.Dir, "jobs", job),
 		Job: &plan.Job{ID: job, StagedPayloads: []plan.StagedPreparedPayload{{
 			PrepareNodeID: node, Installable: installable, OutputName: attr, Role: "r",

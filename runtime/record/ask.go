@@ -111,11 +111,13 @@ func (d *Dir) AwaitEnd(ctx context.Context) error {
 
 // over is how a run without an owner came to have none.
 func (d *Dir) over() error {
-	r, err := d.ReadRun()
+	past, err := d.Read()
 	switch {
+	case errors.Is(err, ErrNotBegun):
+		return ErrDead
 	case err != nil:
 		return err
-	case r.FinishedAt != nil:
+	case past.Run.FinishedAt != nil:
 		return ErrEnded
 	}
 	return ErrDead

@@ -11,11 +11,11 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/runtime/event"
 )
 
@@ -26,6 +26,9 @@ type Dir struct {
 	// Path is absolute.
 	Path string
 }
+
+// StateRoot is where the run's directory is, with those of others.
+func (d *Dir) StateRoot() string { return filepath.Dir(filepath.Dir(d.Path)) }
 
 var runIDPattern = sync.OnceValue(func() *regexp.Regexp {
 	// Not at every start of the program: its counted repeat takes long.
@@ -105,7 +108,7 @@ func (d *Dir) WriteResult(j JobRecord) error {
 // Write writes a file of the run, whole or not at all: under a temporary name,
 // synced, renamed.
 func (d *Dir) Write(name string, b []byte) error {
-	if err := WriteFile(d.file(name), b); err != nil {
+	if err := atomicfile.WriteSynced(d.file(name), b, 0o644); err != nil {
 		return fmt.Errorf("write %s of run %s: %w", name, d.ID, err)
 	}
 	return nil
@@ -114,64 +117,10 @@ func (d *Dir) Write(name string, b []byte) error {
 // WriteReport writes a file that can be made again of the events: whole, or not
 // at all, but without waiting for the disk.
 func (d *Dir) WriteReport(name string, b []byte) error {
-	path := d.file(name)
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err == nil {
-		_, err = f.Write(b)
-		err = errors.Join(err, f.Chmod(0o644), f.Close())
-		if err == nil {
-			err = os.Rename(f.Name(), path)
-		}
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}
-	if err != nil {
+	if err := atomicfile.Write(d.file(name), b, 0o644); err != nil {
 		return fmt.Errorf("write %s of run %s: %w", name, d.ID, err)
 	}
 	return nil
-}
-
-// WriteFile replaces the file at path by b, whole or not at all: under a
-// temporary name in the same folder, synced, renamed, and the folder synced.
-func WriteFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		// Of the temporary name nobody knows.
-		if p := new(fs.PathError); errors.As(err, &p) {
-			p.Path = path
-		}
-		return err
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// syncDir puts the names in a folder on disk.
-func syncDir(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) { // a file system that has no such thing
-		err = nil
-	}
-	return errors.Join(err, d.Close())
 }
 
 // existsError means that a run of that id is there already.

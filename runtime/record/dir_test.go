@@ -2,7 +2,6 @@ package record_test
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -137,86 +136,6 @@ func TestNewIDSortsByTime(t *testing.T) {
 	}
 	if !slices.IsSorted(ids) || len(slices.Compact(ids)) != 100 {
 		t.Errorf("not sorted: %q", ids)
-	}
-}
-
-func TestWriteFile(t *testing.T) {
-	defer syscall.Umask(syscall.Umask(0o077))
-	path := filepath.Join(t.TempDir(), "record.json")
-	for _, want := range []string{"one", "", strings.Repeat("two", 1e6)} {
-		if err := record.WriteFile(path, []byte(want)); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := os.ReadFile(path); string(got) != want || err != nil {
-			t.Fatalf("read %d bytes, %v", len(got), err)
-		}
-	}
-	if info, _ := os.Stat(path); info.Mode() != 0o644 {
-		t.Errorf("mode %v", info.Mode())
-	}
-	wantOnly(t, filepath.Dir(path), "record.json")
-	if err := record.WriteFile(filepath.Join(path, "x"), nil); err == nil {
-		t.Error("no error below a file")
-	}
-}
-
-// wantOnly demands that dir holds these names, so no temporary file is left.
-func wantOnly(t *testing.T, dir string, names ...string) {
-	t.Helper()
-	list, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, e := range list {
-		got = append(got, e.Name())
-	}
-	if !slices.Equal(got, names) {
-		t.Errorf("%s holds %q, want %q", dir, got, names)
-	}
-}
-
-func TestWriteFileOnAFullDisk(t *testing.T) {
-	dir := smallDisk(t, 64<<10)
-	path := filepath.Join(dir, "record.json")
-	if err := record.WriteFile(path, []byte("before")); err != nil {
-		t.Fatal(err)
-	}
-	if err := record.WriteFile(path, make([]byte, 128<<10)); !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("got %v, want no space", err)
-	}
-	if b, err := os.ReadFile(path); string(b) != "before" || err != nil {
-		t.Errorf("the record is %d bytes: %v", len(b), err)
-	}
-	wantOnly(t, dir, "record.json")
-}
-
-// TestWriteFileIsWhole reads while it is replaced all the time.
-func TestWriteFileIsWhole(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "record.json")
-	versions := [][]byte{bytes.Repeat([]byte("a"), 50_000), bytes.Repeat([]byte("b"), 70_000)}
-	if err := record.WriteFile(path, versions[0]); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for i := range 30 {
-			if err := record.WriteFile(path, versions[i%2]); err != nil {
-				t.Error(err)
-			}
-		}
-	}()
-	for {
-		b, err := os.ReadFile(path)
-		if err != nil || !slices.ContainsFunc(versions, func(v []byte) bool { return bytes.Equal(v, b) }) {
-			t.Fatalf("read %d bytes: %v", len(b), err)
-		}
-		select {
-		case <-done:
-			return
-		default:
-		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/runtime/event"
 )
 
@@ -49,7 +50,7 @@ func (d Durations) Note(r Run) {
 
 // Write replaces the file. Of two runs that end together one is lost, which
 // costs nothing.
-func (d Durations) Write(stateRoot, runID string) error {
+func (d Durations) Write(stateRoot string) error {
 	ms := make(map[string]int64, len(d))
 	for id, took := range d {
 		ms[id] = max(took.Milliseconds(), 1)
@@ -58,13 +59,5 @@ func (d Durations) Write(stateRoot, runID string) error {
 	if err != nil {
 		return err
 	}
-	tmp := durationsPath(stateRoot) + "." + runID
-	if err := os.WriteFile(tmp, b, 0o644); err != nil {
-		return err
-	}
-	err = os.Rename(tmp, durationsPath(stateRoot))
-	if err != nil {
-		os.Remove(tmp)
-	}
-	return err
+	return atomicfile.Write(durationsPath(stateRoot), b, 0o644)
 }

@@ -25,7 +25,7 @@ func TestDurationsAreOfPassesAndTheLastCountsHalf(t *testing.T) {
 		ranFor("flaky", time.Second, event.Passed, 2),
 		{ID: "skipped", Outcome: event.Outcome{Verdict: event.Skipped}},
 	}})
-	if err := d.Write(root, "r1"); err != nil {
+	if err := d.Write(root); err != nil {
 		t.Fatal(err)
 	}
 	d = record.ReadDurations(root)
@@ -49,7 +49,7 @@ func TestDamagedDurationsAreNone(t *testing.T) {
 			t.Errorf("%q: %v", damaged, d)
 		}
 		d.Note(record.Run{Nodes: []record.NodeRecord{ranFor("a", time.Second, event.Passed, 1)}})
-		if err := d.Write(root, "r"); err != nil {
+		if err := d.Write(root); err != nil {
 			t.Error(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/runtime/event"
 )
 
@@ -35,7 +36,7 @@ func (d *Dir) OpenJournal(watch func(event.Event)) (*Journal, error) {
 		return nil, fmt.Errorf("make the journal: %w", err)
 	}
 	// Its own syncs do not save the names that lead to it.
-	if err := errors.Join(syncDir(d.Path), syncDir(filepath.Dir(d.Path))); err != nil {
+	if err := errors.Join(atomicfile.SyncDir(d.Path), atomicfile.SyncDir(filepath.Dir(d.Path))); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("make the journal: %w", err)
 	}

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -114,46 +112,4 @@ func (d *Dir) pid() int {
 		return 0
 	}
 	return pid
-}
-
-// Open finds the directory of a run that is there, or fails with
-// [fs.ErrNotExist].
-func Open(stateRoot, id string) (*Dir, error) {
-	root, err := filepath.Abs(stateRoot)
-	if err != nil {
-		return nil, fmt.Errorf("state root %s: %w", stateRoot, err)
-	}
-	d := &Dir{ID: id, Path: filepath.Join(root, "runs", id)}
-	info, err := os.Lstat(d.Path)
-	if err == nil && !info.IsDir() {
-		err = syscall.ENOTDIR
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open run %s: %w", id, err)
-	}
-	return d, nil
-}
-
-// List are the runs of a state root, the oldest first: ids that are given by
-// hand don't sort by time, so directories' own times are asked for. One that
-// has no run yet has none.
-func List(stateRoot string) ([]*Dir, error) {
-	root, err := filepath.Abs(stateRoot)
-	if err != nil {
-		return nil, fmt.Errorf("state root %s: %w", stateRoot, err)
-	}
-	entries, err := os.ReadDir(filepath.Join(root, "runs"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("list runs: %w", err)
-	}
-	var dirs []*Dir
-	for _, e := range entries {
-		if e.IsDir() && ValidID(e.Name()) {
-			dirs = append(dirs, &Dir{ID: e.Name(), Path: filepath.Join(root, "runs", e.Name())})
-		}
-	}
-	return dirs, sortByAge(dirs)
 }

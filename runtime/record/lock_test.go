@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -96,36 +95,4 @@ func TestADeadOwnersLockIsFree(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Release()
-}
-
-func TestFindARun(t *testing.T) {
-	root := t.TempDir()
-	at := time.Now().Add(-time.Hour)
-	// Of ids that people give, the last by name is not the last that began.
-	for _, id := range []string{"nightly-2", "other", "nightly-1"} {
-		d, err := record.Create(root, id)
-		if err != nil {
-			t.Fatal(err)
-		}
-		at = at.Add(time.Minute)
-		if err := os.Chtimes(d.Path, at, at); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for name, want := range map[string]string{
-		"latest": "nightly-1", "other": "other", "o": "other", "nightly-2": "nightly-2",
-	} {
-		if d, err := record.Find(root, name); err != nil || d.ID != want {
-			t.Errorf("%s: %v, %v", name, d, err)
-		}
-	}
-	var missing *record.NotFoundError
-	for name, want := range map[string]string{"nightly": "2 runs in", "x": `no run "x" in`, "": `no run "" in`} {
-		if d, err := record.Find(root, name); !errors.As(err, &missing) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, %v", name, d, err)
-		}
-	}
-	if _, err := record.Find(t.TempDir(), "latest"); !errors.As(err, &missing) {
-		t.Errorf("latest of none: %v", err)
-	}
 }

@@ -1,11 +1,5 @@
 package record
 
-import (
-	"os"
-
-	"golang.org/x/sys/unix"
-)
-
 // State is where a run stands.
 type State string
 
@@ -25,17 +19,12 @@ const (
 // lock on a file of it as long as its process lives; asking takes nothing. Ask
 // before the events are read, or read them again: a run may end in between.
 func (d *Dir) Stands() State {
-	f, err := os.Open(d.file("lock"))
-	if err != nil {
+	live, err := d.Live()
+	switch {
+	case err != nil || !d.has(lockFile):
 		return Unfinished
+	case live:
+		return Running
 	}
-	defer f.Close()
-	ask := unix.Flock_t{Type: unix.F_WRLCK}
-	switch err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &ask); {
-	case err != nil:
-		return Unfinished
-	case ask.Type == unix.F_UNLCK:
-		return Killed
-	}
-	return Running
+	return Killed
 }

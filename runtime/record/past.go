@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 
@@ -33,8 +34,12 @@ type Past struct {
 	State State
 }
 
+// ErrNotBegun means that a run has no event: it is about to begin, or was
+// killed before it did.
+var ErrNotBegun = errors.New("it has no events: it has not begun, or was killed before")
+
 // Read folds the run's events. With an error, which names the line, the fold
-// is of the events before it. The paths in the record are those of the host
+// is of the events before it; with [ErrNotBegun] it is empty. The paths in the record are those of the host
 // that it was made on.
 func (d *Dir) Read() (Past, error) {
 	past := Past{State: d.Stands()}
@@ -48,12 +53,19 @@ func (d *Dir) Read() (Past, error) {
 	if past.Run.FinishedAt != nil {
 		past.State = Finished
 	}
+	if err == nil && past.Last.IsZero() {
+		err = fmt.Errorf("read run %s: %w", d.ID, ErrNotBegun)
+	}
 	return past, err
 }
 
-// Events gives each event of the run so far.
+// Events gives each event of the run so far. A journal that is not there yet
+// is as good as an empty one.
 func (d *Dir) Events(each func(event.Event) error) error {
 	f, err := os.Open(d.file("events.jsonl"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("read run %s: %w", d.ID, err)
 	}

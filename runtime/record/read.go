@@ -10,32 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/internal/atomicfile"
 )
-
-// ReadRun folds a run's journal, also of a run that goes on or was killed. One
-// that was killed before its first event is the zero Run.
-func (d *Dir) ReadRun() (Run, error) {
-	var fold Fold
-	err := d.EachEvent(func(e event.Event) error { fold.Add(e); return nil })
-	return fold.Run(), err
-}
-
-// EachEvent reads a run's journal; none is as good as an empty one.
-func (d *Dir) EachEvent(each func(event.Event) error) error {
-	f, err := os.Open(d.file("events.jsonl"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read run %s: %w", d.ID, err)
-	}
-	defer f.Close()
-	if err := ReadEvents(f, each); err != nil {
-		return fmt.Errorf("read run %s: %w", d.ID, err)
-	}
-	return nil
-}
 
 // RootID is the state root's own id: what is made on a server for its runs
 // bears it, so that of many state roots each knows its own. make makes one
@@ -69,14 +45,14 @@ func makeRootID(stateRoot, name string) error {
 		return err
 	}
 	tmp := name + "." + rand.Text()
-	if err := WriteFile(tmp, []byte(strings.ToLower(rand.Text())+"\n")); err != nil {
+	if err := atomicfile.WriteSynced(tmp, []byte(strings.ToLower(rand.Text())+"\n"), 0o644); err != nil {
 		return err
 	}
 	defer os.Remove(tmp)
 	if err := os.Link(tmp, name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return syncDir(stateRoot)
+	return atomicfile.SyncDir(stateRoot)
 }
 
 // removedPrefix begins the names of directories that are on their way out: no

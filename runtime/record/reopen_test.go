@@ -51,7 +51,7 @@ func TestReopenAJournalThatWasCutOffAnywhere(t *testing.T) {
 		if err != nil || events[len(events)-1].Seq != wantSeq || events[len(events)-1].Resumed == nil {
 			t.Fatalf("cut at %d: %d events, %v", cut, len(events), err)
 		}
-		if after, err := d.ReadRun(); err != nil || asJSON(t, after) != asJSON(t, live) {
+		if after, err := d.Read(); err != nil || asJSON(t, after.Run) != asJSON(t, live) {
 			t.Fatalf("cut at %d: the file's fold is another one: %v", cut, err)
 		}
 	}

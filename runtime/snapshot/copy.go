@@ -188,6 +188,21 @@ func copyLink(d *dir, name string, e *entry) error {
 	}
 }
 
+// kindOf is x of a file that may be executed, f of another one. Something else
+// that took the place of a file is [errChanged].
+func kindOf(f *os.File) (byte, fs.FileInfo, error) {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case !info.Mode().IsRegular():
+		return 0, nil, errChanged
+	case info.Mode()&0o111 != 0:
+		return 'x', info, nil
+	}
+	return 'f', info, nil
+}
+
 // copyFile copies one file and takes its digest from the copy's own bytes, so
 // that a file which changes under way can't have another file's digest.
 func (c *copier) copyFile(ctx context.Context, d *dir, name string, e *entry) error {
@@ -197,16 +212,13 @@ func (c *copier) copyFile(ctx context.Context, d *dir, name string, e *entry) er
 		return err
 	}
 	defer in.Close()
-	info, err := in.Stat()
+	kind, info, err := kindOf(in)
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return errChanged
-	}
-	kind, mode := byte('f'), fs.FileMode(0o644)
-	if info.Mode()&0o111 != 0 {
-		kind, mode = 'x', 0o755
+	mode := fs.FileMode(0o644)
+	if kind == 'x' {
+		mode = 0o755
 	}
 	out, err := openAt(d.to, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, uint32(mode))
 	if err != nil {

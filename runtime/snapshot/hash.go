@@ -92,16 +92,8 @@ func (c *copier) readFile(ctx context.Context, name string, e *entry) error {
 		return err
 	}
 	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
+	if e.kind, _, err = kindOf(in); err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errChanged
-	}
-	e.kind = 'f'
-	if info.Mode()&0o111 != 0 {
-		e.kind = 'x'
 	}
 	s := c.scratch.Get().(*scratch)
 	defer c.scratch.Put(s)
