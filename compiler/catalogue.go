@@ -159,7 +159,7 @@ func (c *Catalogue) wire(s *selection) (*plan.Plan, *graph) {
 		choice := s.choices[i]
 		lane := plan.Lane{
 			ID: l.id, Title: l.title, TargetID: l.targetID, Description: l.description,
-			Trigger: l.trigger, ConcurrencyGroup: l.concurrencyGroup, HostSetup: l.hostSetup,
+			Trigger: l.trigger, ConcurrencyGroup: l.concurrencyGroup, TimeoutSecs: l.timeoutSecs, HostSetup: l.hostSetup,
 			Chosen: choice.chosen, Reason: choice.reason, Jobs: []string{},
 		}
 		if choice.chosen {

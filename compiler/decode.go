@@ -81,6 +81,7 @@ func (d *decoder) lane(id string, v cue.Value, p *places) laneFile {
 	into(d, v, "target_id", &l.targetID, d.text)
 	into(d, v, "trigger", &l.trigger, func(v cue.Value) plan.Trigger { return plan.Trigger(d.text(v)) })
 	into(d, v, "concurrency_group", &l.concurrencyGroup, d.text)
+	into(d, v, "timeout_secs", &l.timeoutSecs, d.number)
 	into(d, v, "paths", &l.paths, func(v cue.Value) []string { l.saysPaths = true; return d.texts(v) })
 	into(d, v, "system", &l.system, d.text)
 	into(d, v, "shared_prepare", &l.sharedPrepare, d.sharedPrepare)
@@ -116,6 +117,7 @@ func (d *decoder) job(id string, v cue.Value) jobFile {
 	into(d, v, "command", &j.command, d.texts)
 	into(d, v, "host", &j.host, d.flag)
 	into(d, v, "timeout_secs", &j.timeoutSecs, d.number)
+	into(d, v, "silence_secs", &j.silenceSecs, d.number)
 	into(d, v, "user", &j.user, d.number)
 	into(d, v, "working_dir", &j.workingDir, d.text)
 	into(d, v, "env", &j.env, d.env)
@@ -156,6 +158,7 @@ func (d *decoder) sharedPrepare(v cue.Value) *sharedPrepare {
 	s := new(sharedPrepare)
 	into(d, v, "node_prefix", &s.nodePrefix, d.text)
 	into(d, v, "description", &s.description, d.text)
+	into(d, v, "timeout_secs", &s.timeoutSecs, d.number)
 	return s
 }
 

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/sledtools/pikaci/schema/plan"
@@ -55,7 +56,7 @@ func (g *graph) add(p *plannedJob) {
 			Description: s.PrepareDescription,
 			DependsOn:   before,
 			Jobs:        []string{j.ID},
-			NixBuild:    &plan.NixBuild{Installable: s.Installable, OutputName: s.OutputName},
+			NixBuild:    &plan.NixBuild{Installable: s.Installable, OutputName: s.OutputName, TimeoutSecs: s.PrepareTimeoutSecs},
 		})
 		before = []string{s.PrepareNodeID}
 		wait = append(wait, s.PrepareNodeID)
@@ -108,6 +109,8 @@ func difference(a, b *plan.Node) string {
 	switch {
 	case a.NixBuild == nil || b.NixBuild == nil:
 		return differentKind
+	case a.NixBuild.TimeoutSecs != b.NixBuild.TimeoutSecs:
+		return fmt.Sprintf("the time that they may take: %d s and %d s", a.NixBuild.TimeoutSecs, b.NixBuild.TimeoutSecs)
 	case *a.NixBuild != *b.NixBuild:
 		return "the installable: " + a.NixBuild.Installable + " and " + b.NixBuild.Installable
 	case a.Description != b.Description:

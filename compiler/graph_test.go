@@ -33,7 +33,7 @@ func anyCatalogue(t *rapid.T) *Catalogue {
 		}
 		// Lanes of one prefix have the same payloads: they share nodes.
 		prefix := rapid.IntRange(0, 2).Draw(t, "prefix")
-		l.sharedPrepare = &sharedPrepare{fmt.Sprintf("p%d", prefix), "d"}
+		l.sharedPrepare = &sharedPrepare{nodePrefix: fmt.Sprintf("p%d", prefix), description: "d"}
 		for _, r := range c.roles[:prefix+1] {
 			l.payloads = append(l.payloads, payloadFile{r.name, fmt.Sprintf("out%d-%s", prefix, r.name)})
 		}

@@ -24,6 +24,7 @@ type laneFile struct {
 	targetID         string
 	trigger          plan.Trigger
 	concurrencyGroup string
+	timeoutSecs      int
 	paths            []string
 	// saysPaths says that paths were written, if empty.
 	saysPaths       bool
@@ -37,7 +38,11 @@ type laneFile struct {
 	jobs            []jobFile
 }
 
-type sharedPrepare struct{ nodePrefix, description string }
+type sharedPrepare struct {
+	nodePrefix, description string
+	// timeoutSecs is 0 for no limit, as all limits here.
+	timeoutSecs int
+}
 
 type payloadFile struct{ role, outputName string }
 
@@ -59,6 +64,7 @@ type jobFile struct {
 	command           []string
 	host              bool
 	timeoutSecs       int
+	silenceSecs       int
 	user              int
 	workingDir        string
 	env               map[string]string

@@ -40,6 +40,7 @@ func stagedPayloads(l *laneFile, roles map[string]role, job *jobFile) []plan.Sta
 			PrepareDescription: r.prepareDescription + " for " + l.sharedPrepare.description,
 			Role:               r.name,
 			GuestMountPath:     r.guestMountPath,
+			PrepareTimeoutSecs: l.sharedPrepare.timeoutSecs,
 		})
 	}
 	return out

@@ -41,6 +41,7 @@ func planJob(l *laneFile, roles map[string]role, j *jobFile) plan.Job {
 		Lane:              l.id,
 		Description:       j.description,
 		TimeoutSecs:       j.timeoutSecs,
+		SilenceSecs:       j.silenceSecs,
 		User:              j.user,
 		WorkingDir:        j.workingDir,
 		Env:               j.env,

@@ -122,9 +122,11 @@ func (r *run) freshInstance(ctx context.Context, t Task) *event.Outcome {
 // which it returns too.
 func (r *run) execute(ctx context.Context, t Task) (event.Outcome, error) {
 	var e Executor
+	done := func() {}
 	switch n := t.Node; {
 	case n.NixBuild != nil:
 		e = r.Builds
+		ctx, done = within(ctx, "not built after", n.NixBuild.TimeoutSecs)
 	case n.IncusInstance != nil:
 		e = r.Instances
 	case n.GuestCommand != nil:
@@ -132,12 +134,16 @@ func (r *run) execute(ctx context.Context, t Task) (event.Outcome, error) {
 	case n.HostCommand != nil:
 		e = r.Hosts
 	}
+	if s := r.silenceOf(t); s != nil {
+		ctx, t.Emit, done = s.listen(ctx, t.Emit)
+	}
+	defer done()
 	out, err := e.Execute(ctx, t)
 	switch {
 	case err == nil:
 		return out, nil
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)), errors.Is(err, context.Canceled):
-		return cancelled(context.Cause(ctx)), err
+		return cutShort(context.Cause(ctx)), err
 	}
 	return infra(err), err
 }

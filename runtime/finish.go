@@ -94,17 +94,21 @@ func (r *run) abandon(cause error) {
 		return 1
 	})
 	r.mu.Unlock()
+	for _, cancel := range r.cancels {
+		cancel(cause)
+	}
 	for _, l := range leases {
 		r.leave(l, errors.New("not waited for"))
 	}
 	// Workers still send; nobody decides any more.
 	go func() {
-		for range r.messages {
+		for range r.workers {
+			<-r.messages
 		}
 	}()
 	for _, st := range r.states.order {
 		if _, over := r.outcomes[st.node.ID]; !over {
-			r.endNode(st.node, cancelled(cause))
+			r.endNode(st.node, cutShort(cause))
 		}
 	}
 }

@@ -49,6 +49,8 @@ func (r *run) mayStart(n *plan.Node) bool {
 	if r.Groups != nil {
 		taken, holder, err := r.Groups.Take(g)
 		switch {
+		case err != nil && r.begun[lane]:
+			// It cleans up; that comes before the group.
 		case err != nil:
 			r.cancel(err)
 			return false
@@ -57,7 +59,9 @@ func (r *run) mayStart(n *plan.Node) bool {
 			r.tellWaiting(lane, holder)
 			return false
 		}
-		release = taken
+		if taken != nil {
+			release = taken
+		}
 	}
 	r.groups.lanes[g], r.groups.release[g] = lane, release
 	return true

@@ -26,6 +26,13 @@ type run struct {
 	housed   map[string]bool
 	workers  int
 	messages chan message
+	// cancels end the nodes that are under way.
+	cancels map[*plan.Node]context.CancelCauseFunc
+	// begun are lanes of which a command was begun.
+	begun map[*plan.Lane]bool
+	// laneEnds is when lanes that have started are out of time; zero once
+	// that was.
+	laneEnds map[*plan.Lane]time.Time
 	groups   groupHolds
 	// roots names for each skipped node the node whose end made it so.
 	roots    map[string]string
@@ -42,6 +49,8 @@ type run struct {
 type jobRun struct {
 	JobContext
 	closeLogs func() error
+	// silence is nil where the job may be silent.
+	silence *silence
 	// began is when its command node started.
 	began time.Time
 	// active counts its nodes under way.
@@ -71,14 +80,12 @@ func (r *run) carryOut(ctx context.Context) {
 	ended := ctx.Done()
 	defer r.releaseGroups()
 	for {
-		if ctx.Err() == nil {
-			r.startReady(ctx)
-		}
 		if ctx.Err() != nil && ended != nil {
 			ended = nil
-			r.cancelWaiting(context.Cause(ctx))
+			r.haltAll(context.Cause(ctx))
 		}
-		if r.workers == 0 && ctx.Err() == nil && !r.states.done() {
+		r.startReady(ctx)
+		if r.workers == 0 && !r.states.done() {
 			r.unlock(ctx)
 		}
 		again := r.waitsElsewhere()
@@ -91,6 +98,8 @@ func (r *run) carryOut(ctx context.Context) {
 			r.releaseGroups()
 		case <-again:
 			r.releaseGroups()
+		case <-r.nextLimit():
+			r.haltLanes()
 		case <-ended:
 		case <-r.Abandon:
 			r.abandon(context.Cause(ctx))
@@ -111,6 +120,10 @@ func (r *run) openJob(j *jobRun) error {
 		return fmt.Errorf("open the logs of job %s: %w", j.Job.ID, err)
 	}
 	j.closeLogs = closeLogs
+	if secs := j.Job.SilenceSecs; secs > 0 {
+		j.silence = &silence{limit: time.Duration(secs) * time.Second}
+		j.Logs.Stdout, j.Logs.Stderr = listened{j.Logs.Stdout, j.silence}, listened{j.Logs.Stderr, j.silence}
+	}
 	return nil
 }
 
@@ -169,13 +182,16 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 	}
 	r.busy[classOf(n)]++
 	r.workers++
+	// Its end is the loop's to say: not all ends with the run's context.
+	ctx, r.cancels[n] = context.WithCancelCause(context.WithoutCancel(ctx))
 	t := Task{Node: n, Attempt: r.Resume.attempt(n.ID), Run: &r.Run, Emit: r.emit}
 	for _, id := range n.Jobs {
 		if j := r.byID[id]; j != nil {
 			t.Jobs = append(t.Jobs, &j.JobContext)
 			j.active++
-			if !n.Prepares() && j.began.IsZero() {
-				j.began = time.Now()
+			r.laneStarts(j.Lane)
+			if !n.Prepares() {
+				r.commandBegins(j, time.Now())
 			}
 		}
 	}
@@ -184,17 +200,6 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 
 func infra(err error) event.Outcome {
 	return event.Outcome{Verdict: event.Failed, Failure: event.Infra, Reason: err.Error()}
-}
-
-func cancelled(cause error) event.Outcome {
-	if cause != nil && errors.Is(cause, ErrJournal) {
-		return infra(cause)
-	}
-	o := event.Outcome{Verdict: event.Cancelled}
-	if cause != nil {
-		o.Reason = cause.Error()
-	}
-	return o
 }
 
 // take handles a worker's message.
@@ -206,6 +211,8 @@ func (r *run) take(m message) {
 		m.released.releasing = false
 		return
 	}
+	r.cancels[m.node](nil)
+	delete(r.cancels, m.node)
 	for _, id := range m.node.Jobs {
 		if j := r.byID[id]; j != nil {
 			j.active--
@@ -323,21 +330,12 @@ func (r *run) endJob(j *jobRun, o event.Outcome) {
 	r.emit(event.Event{JobFinished: &f})
 }
 
-// cancelWaiting ends all nodes that have not started. Workers see the ended
-// context by themselves.
-func (r *run) cancelWaiting(cause error) {
-	for _, n := range r.states.skip(func(*plan.Node) bool { return true }) {
-		r.endNode(n, cancelled(cause))
-	}
-	r.releaseEnded()
-}
-
 // endUnstarted ends every node of a run whose beginning failed.
 func (r *run) endUnstarted(err error) {
 	for _, n := range r.states.skip(func(*plan.Node) bool { return true }) {
 		o := infra(err)
-		if errors.Is(err, ErrInterrupted) {
-			o = cancelled(err)
+		if errors.Is(err, ErrInterrupted) || errors.As(err, new(*LimitError)) {
+			o = cutShort(err)
 		}
 		r.endNode(n, o)
 	}

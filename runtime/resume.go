@@ -43,7 +43,7 @@ func (r *run) resume() {
 			continue
 		}
 		if !st.node.Prepares() {
-			r.byID[st.node.Jobs[0]].began = n.Since
+			r.commandBegins(r.byID[st.node.Jobs[0]], n.Since)
 		}
 		// It may have ended already, by the end of one that it waits for.
 		if n.Outcome != nil && st.state != ended {
@@ -118,7 +118,7 @@ func (r *run) takeUp(ctx context.Context, t Task) *event.Outcome {
 	if r.Adopter != nil && held && l.UUID != "" && !n.Retried {
 		switch ready, err := r.Adopter.Adopt(ctx, l, n.Begun); {
 		case err != nil && ctx.Err() != nil:
-			o := cancelled(context.Cause(ctx))
+			o := cutShort(context.Cause(ctx))
 			return &o
 		case err != nil:
 			o := infra(err)

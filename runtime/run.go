@@ -45,6 +45,8 @@ type Config struct {
 	InfraRetries int
 	// Durations are how long nodes took in earlier runs, by their ids.
 	Durations map[string]time.Duration
+	// Timeout is how long the run may take; 0: as long as it takes.
+	Timeout time.Duration
 	// Parallel is the number of commands, and of builds, at one time.
 	Parallel    int
 	FailFast    bool
@@ -102,6 +104,11 @@ type Summary struct {
 func Run(ctx context.Context, c Config) (Summary, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	if c.Timeout > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, c.Timeout, &LimitError{"run not ended after", c.Timeout})
+		defer stop()
+	}
 	r := newRun(&c, cancel)
 	if c.Resume == nil {
 		r.begin()
@@ -135,7 +142,7 @@ func (r *run) begin() {
 	r.emit(event.Event{RunStarted: &event.RunStarted{
 		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
 		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly,
-		Job: r.Job, FailFast: r.FailFast, HostDigest: r.HostDigest}})
+		Job: r.Job, FailFast: r.FailFast, TimeoutMS: r.Timeout.Milliseconds(), HostDigest: r.HostDigest}})
 }
 
 // hostSetup runs each distinct command of the chosen lanes once.
@@ -243,9 +250,10 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 		Config: c, cancel: cancel,
 		leases: make(map[string]event.Lease), byID: make(map[string]*jobRun),
 		housed: make(map[string]bool), roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
-		messages: make(chan message),
-		groups:   groupHolds{lanes: make(map[string]*plan.Lane), release: make(map[string]func()), told: make(map[string]bool)},
-		started:  time.Now(),
+		messages: make(chan message), cancels: make(map[*plan.Node]context.CancelCauseFunc),
+		begun: make(map[*plan.Lane]bool), laneEnds: make(map[*plan.Lane]time.Time),
+		groups:  groupHolds{lanes: make(map[string]*plan.Lane), release: make(map[string]func()), told: make(map[string]bool)},
+		started: time.Now(),
 	}
 	if c.Resume != nil {
 		r.started = c.Resume.Began

@@ -386,6 +386,8 @@ func TestAnyRun(t *testing.T) {
 		c := w.config(p)
 		c.Parallel = rapid.IntRange(1, 4).Draw(rt, "parallel")
 		c.FailFast = rapid.Bool().Draw(rt, "fail fast")
+		p.Lanes[0].TimeoutSecs = rapid.IntRange(0, 12).Draw(rt, "lane timeout")
+		c.Timeout = time.Duration(rapid.IntRange(0, 20).Draw(rt, "run timeout")) * time.Second
 		c.InfraRetries = rapid.IntRange(0, 2).Draw(rt, "infra retries")
 		var s runtime.Summary
 		synctest.Test(t, func(t *testing.T) {
@@ -439,6 +441,7 @@ func (w *world) holds(t *rapid.T, p *plan.Plan, s runtime.Summary, jobs int) {
 	for _, j := range p.Jobs {
 		finally[plan.ExecuteID(j.ID)] = j.Finally
 	}
+	w.cleansUp(t, out, finally)
 	byID := map[string]*plan.Node{}
 	for i := range p.Nodes {
 		byID[p.Nodes[i].ID] = &p.Nodes[i]
@@ -465,6 +468,23 @@ func (w *world) holds(t *rapid.T, p *plan.Plan, s runtime.Summary, jobs int) {
 			if j.Verdict != event.Passed {
 				t.Fatalf("exit code 0 with %+v", j)
 			}
+		}
+	}
+}
+
+// cleansUp checks that a finally job of a lane of which a command was begun is
+// not cancelled, whatever ends the run, unless the journal is broken.
+func (w *world) cleansUp(t *rapid.T, out map[string]event.Outcome, finally map[string]bool) {
+	begun := slices.ContainsFunc(w.events, func(e event.Event) bool {
+		isFinally, isCommand := false, false
+		if e.NodeStarted != nil {
+			isFinally, isCommand = finally[e.NodeStarted.Node]
+		}
+		return isCommand && !isFinally
+	})
+	for id, is := range finally {
+		if is && begun && w.brokenAt == 0 && out[id].Verdict == event.Cancelled {
+			t.Fatalf("%s is cancelled, and a command was begun: %+v", id, out[id])
 		}
 	}
 }

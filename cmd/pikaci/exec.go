@@ -7,6 +7,7 @@ import (
 	goruntime "runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
@@ -74,6 +75,7 @@ type execFlags struct {
 	lanes, output, job, runID, resume                    string
 	socket, project, image, instanceType, pool           string
 	parallel                                             int
+	timeout                                              time.Duration
 	failFast, keepGoing, dryRun, prepareOnly, allowEmpty bool
 }
 
@@ -83,6 +85,7 @@ func (f *execFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.stateRoot, "state-root", "", "`DIR` where run records go (default PIKACI_STATE_ROOT, else .pikaci in the source)")
 	s.StringVar(&f.output, "output", "human", "`human|jsonl|json` what to print: lines and a table, events as they happen,\nor the record at the end (default human)")
 	s.IntVar(&f.parallel, "parallel", 0, "`N` commands at one time (default what the host's cpus and memory carry)")
+	s.DurationVar(&f.timeout, "timeout", 0, "`TIME` the run may take, like 90m; what has not ended then has failed (default no limit)")
 	s.BoolVar(&f.failFast, "fail-fast", false, "cancel the other jobs when one fails")
 	s.BoolVar(&f.keepGoing, "keep-going", false, "let the other jobs go on when one fails (default)")
 	s.StringVar(&f.job, "job", "", "`ID[,ID...]` run these jobs alone, and those that they need")
@@ -192,6 +195,9 @@ func (f *execFlags) check() error {
 	if f.parallel < 0 || f.parallel == 0 && f.set.Changed("parallel") {
 		return usage("", "--parallel %d: want 1 or more", f.parallel)
 	}
+	if f.timeout < 0 || f.timeout == 0 && f.set.Changed("timeout") {
+		return usage("", "--timeout %s: want more than 0", f.timeout)
+	}
 	if f.runID != "" && !record.ValidID(f.runID) {
 		return usage("", "--run-id %q: want letters, digits, dot, underscore and dash, at most 64", f.runID)
 	}
@@ -211,7 +217,7 @@ func (f *execFlags) check() error {
 
 // checkResume refuses what a run was asked for when it began.
 func (f *execFlags) checkResume() error {
-	for _, name := range []string{"run-id", "job", "fail-fast", "keep-going", "prepare-only", "dry-run"} {
+	for _, name := range []string{"run-id", "job", "timeout", "fail-fast", "keep-going", "prepare-only", "dry-run"} {
 		if f.set.Changed(name) {
 			return usage("a resumed run goes on as it was started", "--resume and --%s exclude each other", name)
 		}

@@ -58,6 +58,7 @@ func (x *execution) reopen(s *session) error {
 	x.resumed, x.stateRoot = r, d.StateRoot()
 	started := r.progress.Started
 	x.flags.job, x.flags.failFast, x.flags.prepareOnly = started.Job, started.FailFast, started.PrepareOnly
+	x.flags.timeout = time.Duration(started.TimeoutMS) * time.Millisecond
 	x.flags.stateRoot = d.StateRoot()
 	if !x.flags.set.Changed("source") {
 		x.flags.source = started.SourceRoot

@@ -63,6 +63,8 @@ type RunStarted struct {
 	// Job is the one that was asked for, with those that it needs.
 	Job      string `json:"job,omitempty"`
 	FailFast bool   `json:"fail_fast,omitempty"`
+	// TimeoutMS is how long the run may take; 0: as long as it takes.
+	TimeoutMS int64 `json:"timeout_ms,omitempty"`
 	// HostDigest is of what the host decided in place of the plan.
 	HostDigest string `json:"host_digest,omitempty"`
 }

@@ -95,6 +95,9 @@ func (c *checker) laneRules() {
 		if l.Trigger != Branch && l.Trigger != Nightly {
 			c.fail("lane", l.ID, "trigger is %q: want branch or nightly", l.Trigger)
 		}
+		if l.TimeoutSecs < 0 || l.TimeoutSecs > maxTimeout {
+			c.fail("lane", l.ID, "timeout_secs is %d: want 1 to %d", l.TimeoutSecs, maxTimeout)
+		}
 		if !l.Chosen && len(l.Jobs) > 0 {
 			c.fail("lane", l.ID, "not chosen, but has jobs")
 		}
@@ -142,6 +145,9 @@ func (c *checker) jobFields(j *Job) {
 	bad := func(format string, args ...any) { c.fail("job", j.ID, format, args...) }
 	if j.TimeoutSecs <= 0 || j.TimeoutSecs > maxTimeout {
 		bad("timeout_secs is %d: want 1 to %d", j.TimeoutSecs, maxTimeout)
+	}
+	if j.SilenceSecs < 0 || j.SilenceSecs > maxTimeout {
+		bad("silence_secs is %d: want 1 to %d", j.SilenceSecs, maxTimeout)
 	}
 	if j.Retries < 0 || j.Retries > maxRetries {
 		bad("retries is %d: want 0 to %d", j.Retries, maxRetries)
@@ -292,6 +298,9 @@ func (c *checker) operation(n *Node) {
 		if !outputPattern.MatchString(o.OutputName) || o.Installable != "path:snapshot#"+o.OutputName {
 			c.fail("node", n.ID, "installable is %q for output %q", o.Installable, o.OutputName)
 		}
+		if o.TimeoutSecs < 0 || o.TimeoutSecs > maxTimeout {
+			c.fail("node", n.ID, "timeout_secs is %d: want 1 to %d", o.TimeoutSecs, maxTimeout)
+		}
 	}
 	if o := n.IncusInstance; o != nil {
 		set++
@@ -354,6 +363,9 @@ func (c *checker) everyJobHasItsNodes() {
 			b := c.nodes[s.PrepareNodeID]
 			if b == nil || b.NixBuild == nil || b.NixBuild.Installable != s.Installable || !slices.Contains(b.Jobs, j.ID) {
 				c.fail("job", j.ID, "payload %q: node %q does not build it for this job", s.Role, s.PrepareNodeID)
+			} else if b.NixBuild.TimeoutSecs != s.PrepareTimeoutSecs {
+				c.fail("job", j.ID, "payload %q: prepare_timeout_secs is %d, and timeout_secs of node %q is %d",
+					s.Role, s.PrepareTimeoutSecs, s.PrepareNodeID, b.NixBuild.TimeoutSecs)
 			}
 		}
 		if !j.Host() {

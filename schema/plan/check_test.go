@@ -18,7 +18,7 @@ func goodPlan() *Plan {
 	}
 	build := func(role string, after ...string) Node {
 		return Node{ID: "prepare-x-" + role, Description: "Build " + role, DependsOn: append([]string{}, after...),
-			Jobs: []string{"guest"}, NixBuild: &NixBuild{"path:snapshot#ci." + role, "ci." + role}}
+			Jobs: []string{"guest"}, NixBuild: &NixBuild{Installable: "path:snapshot#ci." + role, OutputName: "ci." + role}}
 	}
 	job := func(id string) Job {
 		return Job{ID: id, Lane: "lane", Description: "d", TimeoutSecs: 60, User: 1000, WorkingDir: "/workspace/snapshot",
@@ -123,6 +123,10 @@ func TestCheck(t *testing.T) {
 		{"too many nodes", func(p *Plan) { p.Nodes = append(p.Nodes, make([]Node, maxNodes)...) }, "want at most"},
 		{"no operation", func(p *Plan) { p.Nodes[0].NixBuild = nil }, "has 0 operations"},
 		{"two operations", func(p *Plan) { p.Nodes[0].IncusInstance = &IncusInstance{"guest"} }, "has 2 operations"},
+		{"build without end", func(p *Plan) { p.Nodes[0].NixBuild.TimeoutSecs = -1 }, "timeout_secs is -1"},
+		{"another limit than planned", func(p *Plan) { p.Nodes[0].NixBuild.TimeoutSecs = 9 }, "prepare_timeout_secs is 0, and timeout_secs of node"},
+		{"lane without end", func(p *Plan) { p.Lanes[0].TimeoutSecs = 1e9 }, "timeout_secs is 1000000000"},
+		{"silence without end", func(p *Plan) { p.Jobs[0].SilenceSecs = -1 }, "silence_secs is -1"},
 		{"build elsewhere", func(p *Plan) { p.Nodes[0].NixBuild.Installable = "path:/#x" }, "installable is"},
 		{"operation of an unknown job", func(p *Plan) { p.Nodes[2].IncusInstance.Job = "x" }, `is of job "x"`},
 		{"instance of a host job", func(p *Plan) { p.Nodes[2].IncusInstance.Job = "host" }, "one is of the host, one of a guest"},

@@ -81,6 +81,9 @@ type Lane struct {
 	Description      string  `json:"description"`
 	Trigger          Trigger `json:"trigger"`
 	ConcurrencyGroup string  `json:"concurrency_group,omitempty"`
+	// TimeoutSecs is the time that the lane may take from the start of its
+	// first node, builds included, in seconds; 0: as long as it takes.
+	TimeoutSecs int `json:"timeout_secs,omitempty"`
 	// Chosen says whether the selection takes the lane.
 	Chosen bool `json:"chosen"`
 	// Reason says in a few words why it was chosen or not.
@@ -102,6 +105,9 @@ type Job struct {
 	Description string `json:"description"`
 	// TimeoutSecs is the time that the command may take, in seconds, over 0.
 	TimeoutSecs int `json:"timeout_secs"`
+	// SilenceSecs is the time that the command may go without output, in
+	// seconds; 0: as long as it lives.
+	SilenceSecs int `json:"silence_secs,omitempty"`
 	// User is the uid that the command runs as in the guest; 0 is root. A
 	// host job runs as the user who started exec.
 	User       int    `json:"user"`
@@ -198,6 +204,9 @@ type StagedPreparedPayload struct {
 	Role               string `json:"role"`
 	// GuestMountPath is where an output without a manifest is mounted whole.
 	GuestMountPath string `json:"guest_mount_path"`
+	// PrepareTimeoutSecs is the time that its build may take, in seconds; 0:
+	// as long as it takes.
+	PrepareTimeoutSecs int `json:"prepare_timeout_secs,omitempty"`
 }
 
 // Node is a step. Exactly one of the operations is set.
@@ -219,6 +228,9 @@ type Node struct {
 type NixBuild struct {
 	Installable string `json:"installable"`
 	OutputName  string `json:"output_name"`
+	// TimeoutSecs is the time that the build may take, in seconds; 0: as long
+	// as it takes.
+	TimeoutSecs int `json:"timeout_secs,omitempty"`
 }
 
 // IncusInstance makes a job's instance ready.

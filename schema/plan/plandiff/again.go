@@ -88,5 +88,5 @@ func (c *comparison) laneFields(id string) []Field {
 // not the words about it, nor how long, how often and after what it runs.
 func decides(field string) bool {
 	name, _, _ := strings.Cut(field, ".")
-	return !slices.Contains([]string{"description", "timeout_secs", "retries", "needs", "cache", "finally"}, name)
+	return !slices.Contains([]string{"description", "timeout_secs", "silence_secs", "retries", "needs", "cache", "finally"}, name)
 }

@@ -45,6 +45,9 @@ func nodeView(_ *index, n *plan.Node) map[string]any {
 		if !strings.HasSuffix(b.Installable, "#"+b.OutputName) {
 			o["output_name"] = b.OutputName
 		}
+		if b.TimeoutSecs > 0 {
+			o["timeout_secs"] = value(b.TimeoutSecs)
+		}
 	}
 	return o
 }

@@ -198,6 +198,7 @@ func jobView(x *index, j *plan.Job) map[string]any {
 			delete(one, "installable")
 			delete(one, "output_name")
 			delete(one, "prepare_description")
+			delete(one, "prepare_timeout_secs")
 		}
 		staged[s.Role] = one
 	}
