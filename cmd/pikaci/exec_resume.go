@@ -62,6 +62,7 @@ func (x *execution) reopen(s *session) error {
 	x.resumed, x.stateRoot = r, root
 	started := r.progress.Started
 	x.flags.job, x.flags.failFast, x.flags.prepareOnly = started.Job, started.FailFast, started.PrepareOnly
+	x.flags.noCache = started.NoCache
 	x.flags.stateRoot = root
 	if !x.flags.set.Changed("source") {
 		x.flags.source = started.SourceRoot

@@ -49,7 +49,7 @@ var rules = []rule{
 			"cmd/pikaci/internal/...", "compiler", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
 			"runtime", "runtime/artifact", "runtime/event", "runtime/gc", "runtime/group", "runtime/history", "runtime/host",
 			"runtime/incus", "runtime/nix",
-			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/snapshot",
+			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/result", "runtime/snapshot",
 		},
 		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
 		tests: []string{"runtime/runtimetest"},
@@ -130,6 +130,12 @@ var rules = []rule{
 		not:   offline,
 	},
 	{pkg: "runtime/history", ours: []string{"runtime/event", "runtime/record"}, not: offline},
+	{
+		pkg:   "runtime/result",
+		ours:  []string{"runtime", "runtime/artifact", "runtime/event", "runtime/record", "schema/plan"},
+		not:   offline,
+		tests: []string{"runtime/runtimetest"},
+	},
 	{
 		pkg:   "runtime/gc",
 		ours:  []string{"runtime/host", "runtime/incus", "runtime/record"},

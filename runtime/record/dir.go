@@ -114,22 +114,28 @@ func (d *Dir) Write(name string, b []byte) error {
 // WriteReport writes a file that can be made again of the events: whole, or not
 // at all, but without waiting for the disk.
 func (d *Dir) WriteReport(name string, b []byte) error {
-	path := d.file(name)
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err == nil {
-		_, err = f.Write(b)
-		err = errors.Join(err, f.Chmod(0o644), f.Close())
-		if err == nil {
-			err = os.Rename(f.Name(), path)
-		}
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}
-	if err != nil {
+	if err := PlaceFile(d.file(name), b); err != nil {
 		return fmt.Errorf("write %s of run %s: %w", name, d.ID, err)
 	}
 	return nil
+}
+
+// PlaceFile replaces the file at path by b, whole or not at all, without
+// waiting for the disk: after a loss of power it may be empty.
+func PlaceFile(path string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return err
 }
 
 // WriteFile replaces the file at path by b, whole or not at all: under a

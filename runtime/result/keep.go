@@ -1,0 +1,34 @@
+package result
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/sledtools/pikaci/runtime/record"
+)
+
+// Keep keeps the passes of a run whose records are on disk. It waits for no
+// disk: a pointer that a loss of power spoils is none.
+func Keep(stateRoot string, run *record.Run) error {
+	var errs []error
+	for i := range run.Jobs {
+		j := &run.Jobs[i]
+		if !may(run, j) {
+			continue
+		}
+		b, err := json.Marshal(pointer{SchemaVersion: pointerVersion, Run: run.ID, Job: j.ID})
+		if err == nil {
+			err = os.MkdirAll(filepath.Join(Dir(stateRoot), "last"), 0o755)
+		}
+		if err == nil {
+			err = errors.Join(record.PlaceFile(keyPath(stateRoot, j.Result.Key), b), record.PlaceFile(lastPath(stateRoot, j.ID), b))
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("keep the pass of job %s: %w", j.ID, err))
+		}
+	}
+	return errors.Join(errs...)
+}
