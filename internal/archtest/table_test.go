@@ -138,7 +138,7 @@ var rules = []rule{
 	},
 	{
 		pkg:   "runtime/gc",
-		ours:  []string{"runtime/host", "runtime/incus", "runtime/record"},
+		ours:  []string{"runtime/host", "runtime/incus", "runtime/record", "runtime/result"},
 		not:   offline,
 		tests: []string{"runtime", "runtime/event", "runtime/runtimetest", "schema/plan"},
 	},
