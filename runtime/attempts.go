@@ -26,12 +26,7 @@ func (r *run) work(ctx context.Context, t Task) event.Outcome {
 		if err := r.emit(event.Event{NodeStarted: startOf(t)}); err != nil {
 			return infra(err)
 		}
-		if first {
-			if bad := r.takeUp(ctx, t); bad != nil {
-				return *bad
-			}
-		}
-		out, err := r.execute(ctx, t)
+		out, err := r.attempt(ctx, t, first)
 		if !t.Node.Prepares() {
 			// Its output is on disk before its end is journalled.
 			mark(t.Job().Logs.Stdout)
@@ -59,6 +54,20 @@ func (r *run) work(ctx context.Context, t Task) event.Outcome {
 			return *again
 		}
 	}
+}
+
+// attempt carries out a node once. The first attempt of this owner may find that
+// an earlier pass stands in, or what an earlier owner left.
+func (r *run) attempt(ctx context.Context, t Task, first bool) (event.Outcome, error) {
+	if first {
+		if found := r.lookUp(ctx, t); found != nil {
+			return r.reuse(ctx, t, found)
+		}
+		if bad := r.takeUp(ctx, t); bad != nil {
+			return *bad, nil
+		}
+	}
+	return r.execute(ctx, t)
 }
 
 // startOf says that an attempt starts, and where its part of the logs begins:

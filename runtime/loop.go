@@ -57,6 +57,9 @@ type jobRun struct {
 	active    int
 	finished  *event.JobFinished
 	releasing bool
+	// looked is what the last looking for an earlier pass gave; nil before it.
+	// The workers of its instance and of its command look, one after the other.
+	looked *event.ResultLookedUp
 }
 
 // message is what a worker tells the loop: the node's outcome, or that a job's

@@ -24,6 +24,10 @@ type Config struct {
 	Builds, Instances, Guests, Hosts Executor
 	// Releaser takes back the instances; nil where Instances is nil.
 	Releaser Releaser
+	// Results are passes of earlier runs; nil: none stands in for a job.
+	Results Results
+	// NoCache has every job run, whatever passed before.
+	NoCache bool
 	// HostSetup runs one command on the host, in the source tree.
 	HostSetup func(ctx context.Context, argv []string) error
 	// TakeSnapshot makes Run.Snapshot.
@@ -142,7 +146,7 @@ func (r *run) begin() {
 	r.emit(event.Event{RunStarted: &event.RunStarted{
 		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
 		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly,
-		Job: r.Job, FailFast: r.FailFast, TimeoutMS: r.Timeout.Milliseconds(), HostDigest: r.HostDigest}})
+		Job: r.Job, FailFast: r.FailFast, TimeoutMS: r.Timeout.Milliseconds(), NoCache: r.NoCache, HostDigest: r.HostDigest}})
 }
 
 // hostSetup runs each distinct command of the chosen lanes once.
@@ -177,6 +181,7 @@ func (r *run) hostSetup(ctx context.Context) error {
 
 func (r *run) snapshot(ctx context.Context) error {
 	if r.Resume != nil && r.Resume.Snapshot != nil {
+		r.Run.SnapshotHash = r.Resume.Snapshot.ContentHash
 		return nil
 	}
 	return r.phase(event.PhaseStarted{Phase: event.Snapshot}, func() error {
@@ -220,7 +225,9 @@ func detailOf(p event.PhaseStarted) string {
 // emit journals an event of the run. An error of the journal ends the run.
 func (r *run) emit(e event.Event) error {
 	r.track(e)
-	sync := e.JournalOpened != nil || e.Resumed != nil || e.LeaseIntended != nil || e.JobFinished != nil || e.RunFinished != nil
+	// A cached verdict can be looked up again.
+	ended := e.JobFinished != nil && e.JobFinished.Verdict != event.Cached
+	sync := e.JournalOpened != nil || e.Resumed != nil || e.LeaseIntended != nil || ended || e.RunFinished != nil
 	err := r.Journal.Append(e, sync)
 	if err == nil {
 		return nil

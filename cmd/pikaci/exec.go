@@ -77,6 +77,7 @@ type execFlags struct {
 	parallel                                             int
 	timeout                                              time.Duration
 	failFast, keepGoing, dryRun, prepareOnly, allowEmpty bool
+	noCache                                              bool
 }
 
 func (f *execFlags) register(s *pflag.FlagSet) {
@@ -93,6 +94,7 @@ func (f *execFlags) register(s *pflag.FlagSet) {
 	s.StringVar(&f.resume, "resume", "", "`RUN` carry on a run that was killed: its id, the beginning of it, or latest")
 	s.BoolVar(&f.dryRun, "dry-run", false, "print every Nix command and Incus request as JSON and make none")
 	s.BoolVar(&f.prepareOnly, "prepare-only", false, "build the payloads and stop")
+	s.BoolVar(&f.noCache, "no-cache", false, "run every job, also those that passed in an earlier run with nothing changed")
 	s.BoolVar(&f.allowEmpty, "allow-empty", false, "exit with 0, not 5, when there is nothing to run")
 	s.StringVar(&f.runnerFile, "runner", "", "`FILE` what this host decides and allows (default "+hostfile.DefaultPath+", if there)")
 	s.StringVar(&f.socket, "incus-socket", "", "`PATH` socket of the Incus server (default its usual place)")
@@ -217,7 +219,7 @@ func (f *execFlags) check() error {
 
 // checkResume refuses what a run was asked for when it began.
 func (f *execFlags) checkResume() error {
-	for _, name := range []string{"run-id", "job", "timeout", "fail-fast", "keep-going", "prepare-only", "dry-run"} {
+	for _, name := range []string{"run-id", "job", "timeout", "fail-fast", "keep-going", "prepare-only", "no-cache", "dry-run"} {
 		if f.set.Changed(name) {
 			return usage("a resumed run goes on as it was started", "--resume and --%s exclude each other", name)
 		}

@@ -59,6 +59,7 @@ func (x *execution) reopen(s *session) error {
 	started := r.progress.Started
 	x.flags.job, x.flags.failFast, x.flags.prepareOnly = started.Job, started.FailFast, started.PrepareOnly
 	x.flags.timeout = time.Duration(started.TimeoutMS) * time.Millisecond
+	x.flags.noCache = started.NoCache
 	x.flags.stateRoot = d.StateRoot()
 	if !x.flags.set.Changed("source") {
 		x.flags.source = started.SourceRoot

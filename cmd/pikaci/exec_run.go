@@ -25,6 +25,7 @@ import (
 	"github.com/sledtools/pikaci/runtime/nix"
 	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/runtime/report"
+	"github.com/sledtools/pikaci/runtime/result"
 	"github.com/sledtools/pikaci/runtime/snapshot"
 	"github.com/sledtools/pikaci/schema/plan"
 )
@@ -42,6 +43,7 @@ type instances interface {
 	runtime.Executor
 	runtime.Releaser
 	runtime.Adopter
+	result.Place
 	MarkRoot(id string)
 }
 
@@ -115,8 +117,12 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	reports.Go(func() {
 		reportsErr = writeReports(dir, record.Past{Run: r, Outputs: outputs, Last: time.Now(), State: record.Finished}, x.plan, x.fromEnv)
 	})
-	err = errors.Join(err, journal.Close(), writeRecords(dir, r, outputs))
+	recordsErr := errors.Join(journal.Close(), writeRecords(dir, r, outputs))
+	err = errors.Join(err, recordsErr)
 	x.noteDurations(r)
+	if recordsErr == nil {
+		x.keepPasses(s, &r)
+	}
 	reports.Wait()
 	x.show(s, pump, r)
 	if reportsErr != nil && !errors.Is(err, syscall.ENOSPC) {
@@ -139,6 +145,14 @@ func (x *execution) noteDurations(r record.Run) {
 	d := record.ReadDurations(x.stateRoot)
 	d.Note(r)
 	d.Write(x.stateRoot)
+}
+
+// keepPasses keeps what passed for later runs. Its proof is in the records, so
+// they are written before.
+func (x *execution) keepPasses(s *session, r *record.Run) {
+	if err := result.Keep(x.stateRoot, r); err != nil && !errors.Is(err, syscall.ENOSPC) {
+		s.note("pikaci: %v", err)
+	}
 }
 
 // diskFull makes one error, with what to do, of the many that a full disk gives.
@@ -216,6 +230,8 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		InfraRetries: infraRetries,
 		Durations:    record.ReadDurations(x.stateRoot),
 		Abandon:      abandon,
+		NoCache:      x.flags.noCache,
+		Results:      &result.Store{StateRoot: x.stateRoot, Builds: e.nix, Guests: e.guests, Hosts: e.host},
 	}
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser, c.Adopter = e.guests, e.guests, e.guests, e.guests

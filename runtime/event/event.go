@@ -17,27 +17,28 @@ type Event struct {
 	// Time is UTC.
 	Time time.Time `json:"time"`
 
-	JournalOpened *JournalOpened `json:"journal_opened,omitempty"`
-	RunStarted    *RunStarted    `json:"run_started,omitempty"`
-	Resumed       *Resumed       `json:"resumed,omitempty"`
-	PhaseStarted  *PhaseStarted  `json:"phase_started,omitempty"`
-	PhaseFinished *PhaseFinished `json:"phase_finished,omitempty"`
-	SnapshotTaken *SnapshotTaken `json:"snapshot_taken,omitempty"`
-	NodeStarted   *NodeStarted   `json:"node_started,omitempty"`
-	NodeRetried   *NodeRetried   `json:"node_retried,omitempty"`
-	NodeFinished  *NodeFinished  `json:"node_finished,omitempty"`
-	PayloadReady  *PayloadReady  `json:"payload_ready,omitempty"`
-	GroupWaited   *GroupWaited   `json:"group_waited,omitempty"`
-	LeaseIntended *Lease         `json:"lease_intended,omitempty"`
-	LeaseTaken    *Lease         `json:"lease_taken,omitempty"`
-	LeaseReleased *Lease         `json:"lease_released,omitempty"`
-	LeaseLeft     *LeaseLeft     `json:"lease_left,omitempty"`
-	Artifact      *Artifact      `json:"artifact,omitempty"`
-	LogTruncated  *LogTruncated  `json:"log_truncated,omitempty"`
-	Interrupted   *Interrupted   `json:"interrupted,omitempty"`
-	JobFinished   *JobFinished   `json:"job_finished,omitempty"`
-	LaneFinished  *LaneFinished  `json:"lane_finished,omitempty"`
-	RunFinished   *RunFinished   `json:"run_finished,omitempty"`
+	JournalOpened  *JournalOpened  `json:"journal_opened,omitempty"`
+	RunStarted     *RunStarted     `json:"run_started,omitempty"`
+	Resumed        *Resumed        `json:"resumed,omitempty"`
+	PhaseStarted   *PhaseStarted   `json:"phase_started,omitempty"`
+	PhaseFinished  *PhaseFinished  `json:"phase_finished,omitempty"`
+	SnapshotTaken  *SnapshotTaken  `json:"snapshot_taken,omitempty"`
+	NodeStarted    *NodeStarted    `json:"node_started,omitempty"`
+	NodeRetried    *NodeRetried    `json:"node_retried,omitempty"`
+	NodeFinished   *NodeFinished   `json:"node_finished,omitempty"`
+	PayloadReady   *PayloadReady   `json:"payload_ready,omitempty"`
+	ResultLookedUp *ResultLookedUp `json:"result_looked_up,omitempty"`
+	GroupWaited    *GroupWaited    `json:"group_waited,omitempty"`
+	LeaseIntended  *Lease          `json:"lease_intended,omitempty"`
+	LeaseTaken     *Lease          `json:"lease_taken,omitempty"`
+	LeaseReleased  *Lease          `json:"lease_released,omitempty"`
+	LeaseLeft      *LeaseLeft      `json:"lease_left,omitempty"`
+	Artifact       *Artifact       `json:"artifact,omitempty"`
+	LogTruncated   *LogTruncated   `json:"log_truncated,omitempty"`
+	Interrupted    *Interrupted    `json:"interrupted,omitempty"`
+	JobFinished    *JobFinished    `json:"job_finished,omitempty"`
+	LaneFinished   *LaneFinished   `json:"lane_finished,omitempty"`
+	RunFinished    *RunFinished    `json:"run_finished,omitempty"`
 	// Log is only shown to whoever watches, with seq 0, and never journalled:
 	// the log files hold the same bytes.
 	Log *Log `json:"log,omitempty"`
@@ -65,6 +66,7 @@ type RunStarted struct {
 	FailFast bool   `json:"fail_fast,omitempty"`
 	// TimeoutMS is how long the run may take; 0: as long as it takes.
 	TimeoutMS int64 `json:"timeout_ms,omitempty"`
+	NoCache   bool  `json:"no_cache,omitempty"`
 	// HostDigest is of what the host decided in place of the plan.
 	HostDigest string `json:"host_digest,omitempty"`
 }
@@ -173,6 +175,8 @@ type Outcome struct {
 	ExitCode *int `json:"exit_code,omitempty"`
 	// Signal that ended the command, like SIGSEGV.
 	Signal string `json:"signal,omitempty"`
+	// CachedFrom is the run whose pass stands in, where the verdict is cached.
+	CachedFrom string `json:"cached_from,omitempty"`
 }
 
 // NodeRetried says that an attempt failed and another one follows.
@@ -197,6 +201,32 @@ type PayloadReady struct {
 	Exposures   []Exposure `json:"exposures"`
 	// Manifest is the output's payload manifest, nil where it has none.
 	Manifest *Manifest `json:"manifest,omitempty"`
+}
+
+// ResultLookedUp says whether a pass of an earlier run stands in for a job.
+type ResultLookedUp struct {
+	Job string `json:"job"`
+	// Key is of all parts together; empty where an earlier pass may not stand
+	// in.
+	Key string `json:"key,omitempty"`
+	// Parts are what the result hangs on.
+	Parts []Part `json:"parts,omitempty"`
+	// Found says that the pass of Run stands in.
+	Found bool `json:"found"`
+	// Run is the run of that pass; of none that stands in, that of the job's
+	// last pass, from which it differs.
+	Run string `json:"run,omitempty"`
+	// Differs are the parts in which the job is not that of the last pass.
+	Differs []string `json:"differs,omitempty"`
+	// Reason is why none stands in, where it is not that parts differ.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Part is one thing that a job's result hangs on: itself where it is short and
+// tells something, else its digest.
+type Part struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 // Exposure is a place under the run directory that links to the output.

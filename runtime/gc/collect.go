@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/runtime/result"
 )
 
 // Collect removes what Plan said goes, and writes into the items what came of
@@ -32,6 +33,9 @@ func Collect(ctx context.Context, o Options, items []Item) error {
 		if err := o.collect(ctx, run, byRun[run]); err != nil && failed == nil {
 			failed = err
 		}
+	}
+	if err := result.Prune(o.StateRoot, o.Now); failed == nil {
+		failed = err
 	}
 	return failed
 }

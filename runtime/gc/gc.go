@@ -129,6 +129,7 @@ func Plan(ctx context.Context, o Options) ([]Item, error) {
 		}
 		items = append(items, item)
 	}
+	keepPasses(dirs, items)
 	return items, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -68,11 +69,7 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 func (x *Executor) command(ctx context.Context, t runtime.Task, workspace, artifacts, home string) (event.Outcome, error) {
 	j := t.Job()
 	env := j.Environment(artifacts)
-	for _, name := range append([]string{"PATH"}, x.options.PassEnv...) {
-		if v, ok := x.options.LookupEnv(name); ok {
-			env[name] = v
-		}
-	}
+	maps.Copy(env, x.passed())
 	env["HOME"] = home
 	exit, err := process.Run(ctx, process.Spec{
 		Argv: t.Node.HostCommand.Command, Env: env, Dir: filepath.Join(workspace, j.Job.WorkingDir),

@@ -2,6 +2,9 @@ package incus
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -39,8 +42,15 @@ type Executor struct {
 	program []byte
 
 	mu sync.Mutex
-	// nics are the network devices of each profile, by its name.
-	nics map[string][]string
+	// nics are the network devices of each profile, by its name, and profiles
+	// the digests of what is in them.
+	nics     map[string][]string
+	profiles map[string]string
+	// images are the fingerprints that the jobs' images have now, by type and
+	// name.
+	images map[string]string
+	// kernel is that of the server, which containers share.
+	kernel string
 	// made are instances as they were after their creation, by name.
 	made map[string]made
 }
@@ -87,7 +97,8 @@ func New(ctx context.Context, o Options) (*Executor, error) {
 		if info, _, err = server.GetServer(); err == nil {
 			program, err := programFor(architectures[info.Environment.KernelArchitecture])
 			return &Executor{options: o, server: server.UseProject(o.Project), program: program,
-				made: map[string]made{}, nics: map[string][]string{}}, err
+				kernel: info.Environment.Kernel + " " + info.Environment.KernelVersion + " " + info.Environment.KernelArchitecture,
+				made:   map[string]made{}, nics: map[string][]string{}, profiles: map[string]string{}, images: map[string]string{}}, err
 		}
 	}
 	where := o.Socket
@@ -121,7 +132,7 @@ func (x *Executor) Preflight(jobs []plan.Job) error {
 				questions = append(questions, func() error { return x.profile(name) })
 			}
 		}
-		if key := "image " + in.Image + " " + string(in.InstanceType); !asked[key] {
+		if key := imageKey(in); !asked[key] {
 			asked[key] = true
 			questions = append(questions, func() error { return x.image(in) })
 		}
@@ -159,25 +170,30 @@ func (x *Executor) profile(name string) error {
 		}
 	}
 	slices.Sort(nics)
+	content, err := json.Marshal(p.ProfilePut) // maps in the order of their keys
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(content)
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.nics[name] = nics
+	x.nics[name], x.profiles[name] = nics, hex.EncodeToString(sum[:])
 	return nil
 }
 
 func (x *Executor) image(in *plan.Incus) error {
-	var kind string
+	var kind, fingerprint string
 	var err error
 	if isFingerprint(in.Image) {
 		var image *api.Image
 		if image, _, err = x.server.GetImage(in.Image); err == nil {
-			kind = image.Type
+			kind, fingerprint = image.Type, image.Fingerprint
 		}
 	} else {
 		// GetImageAliasType gives a type that differs no error of its own.
 		var alias *api.ImageAliasesEntry
 		if alias, _, err = x.server.GetImageAlias(in.Image); err == nil {
-			kind = alias.Type
+			kind, fingerprint = alias.Type, alias.Target
 		}
 	}
 	if err == nil && kind != string(in.InstanceType) {
@@ -190,6 +206,9 @@ func (x *Executor) image(in *plan.Incus) error {
 		}
 		return x.missing(string(in.InstanceType)+" image", in.Image, "incus image list", other, err)
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.images[imageKey(in)] = fingerprint
 	return nil
 }
 

@@ -60,6 +60,10 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 		nics = append(nics, x.nics[profile]...)
 	}
 	request := createInstance(x.options, j, programDir(j.RunContext, x.program), nics)
+	// That which Preflight saw, whatever the alias is moved to meanwhile.
+	if fingerprint := x.images[imageKey(j.Job.Incus)]; fingerprint != "" {
+		request.Source.Alias, request.Source.Fingerprint = "", fingerprint
+	}
 	// Payloads that are there already go with the instance; others by an update.
 	if devices, err := payloadDevices(j); err == nil {
 		request.InstancePut = withPayloads(request.InstancePut, devices)

@@ -165,7 +165,7 @@ func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (output
 	if err := os.MkdirAll(filepath.Join(t.Run.Dir, "roots"), 0o755); err != nil {
 		return output{}, event.Outcome{}, err
 	}
-	if known, ok := x.recall(t); ok {
+	if known, ok := x.recall(t.Run, t.Node.NixBuild.Installable); ok {
 		fmt.Fprintf(log, "pikaci: %s is %s, as in %s: no call of nix\n", t.Node.NixBuild.Installable, known.StorePath, known.Root)
 		holder, err := filepath.Rel(filepath.Join(t.Run.Dir, "roots"), filepath.Join(t.Run.StateRoot, known.Root))
 		if err == nil {

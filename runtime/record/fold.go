@@ -62,6 +62,9 @@ type JobRecord struct {
 	Phases     []PhaseRecord        `json:"phases"`
 	Artifacts  []event.Artifact     `json:"artifacts"`
 	Truncated  []event.LogTruncated `json:"truncated"`
+	// Result says what its result hangs on, and whether an earlier pass had the
+	// same; nil where none may stand in for it, or was looked for.
+	Result *event.ResultLookedUp `json:"result,omitempty"`
 }
 
 // NodeRecord is a node and how it ended.
@@ -123,6 +126,13 @@ func (f *Fold) Add(e event.Event) {
 		f.payload(*e.PayloadReady)
 	case e.Resumed != nil:
 		f.run.Resumed++
+		// What the earlier owner knew of an instance says nothing of one that
+		// is made from now on.
+		for _, j := range f.jobs {
+			if j.Verdict == "" {
+				j.Result = nil
+			}
+		}
 	case e.RunFinished != nil:
 		t := e.Time
 		f.run.FinishedAt, f.run.DurationMS = &t, e.RunFinished.DurationMS
@@ -175,6 +185,8 @@ func (f *Fold) addPart(e event.Event) {
 	case e.JobFinished != nil:
 		j := f.job(e.JobFinished.Job)
 		j.Lane, j.Outcome, j.DurationMS = e.JobFinished.Lane, e.JobFinished.Outcome, e.JobFinished.DurationMS
+	case e.ResultLookedUp != nil:
+		f.job(e.ResultLookedUp.Job).Result = e.ResultLookedUp
 	case e.GroupWaited != nil:
 		for i := range f.run.Lanes {
 			if l := &f.run.Lanes[i]; l.ID == e.GroupWaited.Lane {

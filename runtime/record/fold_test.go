@@ -128,6 +128,7 @@ func TestFoldSeesEveryEvent(t *testing.T) {
 		{SnapshotTaken: &event.SnapshotTaken{Files: 1}},
 		{PhaseFinished: &event.PhaseFinished{Phase: event.Snapshot, DurationMS: 2}},
 		{GroupWaited: &event.GroupWaited{Lane: "l", Group: "g", Holder: "run r"}},
+		{ResultLookedUp: &event.ResultLookedUp{Job: "j", Key: "k"}},
 		{NodeStarted: &event.NodeStarted{Node: "n", Attempt: 1}},
 		{LeaseIntended: &lease}, {LeaseTaken: &taken}, {LeaseReleased: &taken},
 		{LeaseLeft: &event.LeaseLeft{Lease: lease, Error: "e", Command: "c"}},

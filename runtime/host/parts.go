@@ -1,0 +1,43 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	goruntime "runtime"
+
+	"github.com/sledtools/pikaci/runtime"
+	"github.com/sledtools/pikaci/runtime/event"
+)
+
+// Parts are what a job's result hangs on of the host, as far as that can be
+// told: a lane that lets an earlier pass of a host job stand in says that there
+// is nothing else.
+func (x *Executor) Parts(context.Context, *runtime.JobContext) ([]event.Part, error) {
+	name, err := os.Hostname()
+	if err != nil {
+		return nil, err
+	}
+	passed, err := json.Marshal(x.passed())
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(passed)
+	return []event.Part{
+		{Name: "host", Value: name + ", " + goruntime.GOOS + "/" + goruntime.GOARCH},
+		{Name: "host_env", Value: hex.EncodeToString(sum[:])},
+	}, nil
+}
+
+// passed are the variables that jobs get from exec's own environment.
+func (x *Executor) passed() map[string]string {
+	env := make(map[string]string)
+	for _, name := range append([]string{"PATH"}, x.options.PassEnv...) {
+		if v, ok := x.options.LookupEnv(name); ok {
+			env[name] = v
+		}
+	}
+	return env
+}
