@@ -113,7 +113,7 @@ var rules = []rule{
 			"runtime", "runtime/artifact", "runtime/event", "runtime/guest", "runtime/payload", "runtime/process", "schema/plan",
 		},
 		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sync", "golang.org/x/sys"},
-		tests: []string{"runtime/nix", "runtime/runtimetest"},
+		tests: []string{"runtime/nix", "runtime/record", "runtime/runtimetest"},
 	},
 	{pkg: "runtime/incus/internal/...", third: []string{"github.com/lxc/incus"}},
 	{

@@ -50,15 +50,26 @@ const (
 	DoneDies     Fault = "done, dies"
 )
 
-// Faults are all of them.
-var Faults = []Fault{Forbids, Breaks, Unavailable, Resets, Hangs, Late, DoneHangs, DoneResets, DoneCut,
-	DoneTwice, DoneTwiceFirst, AnswersTwice, Stale, Garbage, DoneRestarts, DoneDies}
-
 // Call is one call: what it is of, and the how manieth of these, from 1 on.
 type Call struct {
 	What string
 	N    int
 }
+
+// Faults are those that the call can have: with a question that changes
+// nothing, some come to the same.
+func (c Call) Faults() []Fault {
+	all := []Fault{Forbids, Breaks, Unavailable, Resets, Hangs, DoneCut, Garbage, DoneRestarts, DoneDies}
+	switch {
+	case c.attaches():
+		return append(all, DoneHangs, DoneResets)
+	case strings.HasPrefix(c.What, http.MethodGet+" "):
+		return append(all, AnswersTwice, Stale)
+	}
+	return append(all, Late, DoneHangs, DoneResets, DoneTwice, DoneTwiceFirst, AnswersTwice)
+}
+
+func (c Call) attaches() bool { return strings.HasPrefix(c.What, "attach ") }
 
 // lateBy is how long after its request a late call's effect comes.
 const lateBy = 6 * time.Minute
@@ -76,12 +87,8 @@ func (s *Incus) Calls() []Call {
 // fault is what is to go wrong with a call, which it notes.
 func (s *Incus) fault(what string) Fault {
 	s.mu.Lock()
-	c := Call{what, 1}
-	for _, before := range s.called {
-		if before.What == what {
-			c.N++
-		}
-	}
+	s.counts[what]++
+	c := Call{what, s.counts[what]}
 	s.called = append(s.called, c)
 	s.mu.Unlock()
 	if s.Faulty == nil {

@@ -51,6 +51,7 @@ type Incus struct {
 	wire       *wire
 	requests   []Request
 	called     []Call
+	counts     map[string]int
 	answered   map[string]reply
 	instances  map[string]*instance
 	calls      map[string]*call
@@ -134,7 +135,7 @@ func (s *Incus) Dial(ctx context.Context, network, address string) (net.Conn, er
 
 func newIncus() *Incus {
 	return &Incus{Guest: Passes, instances: map[string]*instance{}, calls: map[string]*call{},
-		answered: map[string]reply{}, operations: map[string]time.Time{}}
+		answered: map[string]reply{}, counts: map[string]int{}, operations: map[string]time.Time{}}
 }
 
 func (s *Incus) serve(t testing.TB, l net.Listener) {
