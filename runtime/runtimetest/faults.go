@@ -99,7 +99,7 @@ func (s *Incus) fault(what string) Fault {
 
 // whatOf names a request by its pattern, and a change of state by its action.
 func whatOf(r *http.Request, body map[string]any) string {
-	what := strings.Replace(r.Pattern, " /1.0", " ", 1)
+	what := strings.Replace(r.Pattern, " /1.0/", " /", 1)
 	if action, ok := body["action"].(string); ok {
 		what += " " + action
 	}

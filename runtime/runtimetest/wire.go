@@ -204,7 +204,7 @@ func (f *flow) readUntil(t time.Time) {
 		f.alarm = nil
 	}
 	f.until = t
-	if !t.IsZero() {
+	if time.Until(t) > 0 {
 		f.alarm = time.AfterFunc(time.Until(t), func() {
 			f.mu.Lock()
 			defer f.mu.Unlock()
