@@ -114,7 +114,7 @@ var rules = []rule{
 			"runtime/process", "schema/plan",
 		},
 		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sync", "golang.org/x/sys"},
-		tests: []string{"runtime/nix", "runtime/runtimetest"},
+		tests: []string{"runtime/nix", "runtime/record", "runtime/runtimetest"},
 	},
 	{pkg: "runtime/incus/internal/...", third: []string{"github.com/lxc/incus"}},
 	{

@@ -32,7 +32,11 @@ func newYard(t *testing.T) *yard {
 
 func (y *yard) executor(root string) *incus.Executor {
 	y.t.Helper()
-	x, err := incus.New(context.Background(), incus.Options{Socket: y.server.Socket, Project: "default", Root: root})
+	o := incus.Options{Socket: y.server.Socket, Project: "default", Root: root}
+	if o.Socket == "" {
+		o.Dial = y.server.Dial
+	}
+	x, err := incus.New(context.Background(), o)
 	if err != nil {
 		y.t.Fatal(err)
 	}

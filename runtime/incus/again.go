@@ -33,18 +33,35 @@ var errForgotten = errors.New("the server was restarted meanwhile")
 // The operation's own Wait writes to the transport, which all clients share
 // and which others read at the time. This makes the same request.
 func (x *Executor) wait(ctx context.Context, op incus.Operation) error {
-	ended, _, err := x.client(ctx).GetOperationWaitSecret(op.Get().ID, "", -1)
-	switch {
-	case err == nil && ended.Err != "":
-		return errors.New(ended.Err)
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case isNotFound(err):
-		return fmt.Errorf("%w: %w", errForgotten, err)
+	for {
+		now, _, err := x.client(ctx).GetOperationWaitSecret(op.Get().ID, "", waitSeconds)
+		switch {
+		case err == nil && !now.StatusCode.IsFinal():
+			if err := pause(ctx, firstPause); err != nil { // the server asks to be asked again
+				return err
+			}
+		case err == nil && now.Err != "":
+			return errors.New(now.Err)
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case isNotFound(err):
+			return fmt.Errorf("%w: %w", errForgotten, err)
+		default:
+			return err
+		}
 	}
-	return err
+}
+
+// pause waits, unless ctx ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 func isNotFound(err error) bool { return api.StatusErrorCheck(err, http.StatusNotFound) }
@@ -58,7 +75,7 @@ func away(err error) bool {
 			return true
 		}
 	}
-	return api.StatusErrorCheck(err, http.StatusServiceUnavailable)
+	return errors.As(err, new(*silentError)) || api.StatusErrorCheck(err, http.StatusServiceUnavailable)
 }
 
 // The pauses between tries, doubled each time.
@@ -78,7 +95,7 @@ func again(ctx context.Context, step func(tried bool) error) error {
 // lostLimit.
 func retry(ctx context.Context, worth func(error) bool, step func(tried bool) error) error {
 	begin, tried := time.Now(), false
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
+	for wait := firstPause; ; wait = min(2*wait, lastPause) {
 		err := step(tried)
 		if err != nil && ctx.Err() != nil {
 			return fmt.Errorf("%w: %w", context.Cause(ctx), err)
@@ -87,9 +104,6 @@ func retry(ctx context.Context, worth func(error) bool, step func(tried bool) er
 			return err
 		}
 		tried = true
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-		}
+		pause(ctx, wait)
 	}
 }

@@ -31,6 +31,9 @@ type Options struct {
 	// Root is the id of the state root whose runs the instances are of; they
 	// are marked with it.
 	Root string
+	// Dial connects to the server in another way than by its socket, which
+	// tests do; nil: by its socket.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 // Executor carries out instance and guest-command nodes, and takes instances
@@ -53,6 +56,9 @@ type Executor struct {
 	kernel string
 	// made are instances as they were after their creation, by name.
 	made map[string]made
+	// unanswered are instances that were asked for without an answer: they may
+	// come to be.
+	unanswered map[string]bool
 }
 
 // made is what the update of an instance needs.
@@ -87,18 +93,26 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // New connects to the server.
 func New(ctx context.Context, o Options) (*Executor, error) {
+	requests := new(http.Client)
 	server, err := incus.ConnectIncusUnixWithContext(ctx, o.Socket, &incus.ConnectionArgs{
-		UserAgent: "pikaci", HTTPClient: &http.Client{}, SkipGetServer: true,
+		UserAgent: "pikaci", HTTPClient: requests, SkipGetServer: true,
 		// Without the event stream, an operation is waited for by one request.
 		SkipGetEvents: true,
 	})
+	if t, ok := requests.Transport.(*http.Transport); ok {
+		if o.Dial != nil {
+			t.DialContext = o.Dial
+		}
+		requests.Transport = answers{t}
+	}
 	if err == nil {
 		var info *api.Server
 		if info, _, err = server.GetServer(); err == nil {
 			program, err := programFor(architectures[info.Environment.KernelArchitecture])
 			return &Executor{options: o, server: server.UseProject(o.Project), program: program,
 				kernel: info.Environment.Kernel + " " + info.Environment.KernelVersion + " " + info.Environment.KernelArchitecture,
-				made:   map[string]made{}, nics: map[string][]string{}, profiles: map[string]string{}, images: map[string]string{}}, err
+				made:   map[string]made{}, nics: map[string][]string{}, profiles: map[string]string{}, images: map[string]string{},
+				unanswered: map[string]bool{}}, err
 		}
 	}
 	where := o.Socket

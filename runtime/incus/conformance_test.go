@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sledtools/pikaci/runtime"
@@ -45,8 +46,25 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-func TestConformanceOfVirtualMachines(t *testing.T) {
+func TestConformanceOfVirtualMachines(t *testing.T) { conformanceOfFake(t, nil) }
+
+// Every ninth call to this server fails in a way that another try mends.
+func TestConformanceOnABadServer(t *testing.T) {
+	faults := []runtimetest.Fault{runtimetest.Unavailable, runtimetest.DoneResets, runtimetest.Resets, runtimetest.DoneCut}
+	var calls atomic.Int64
+	conformanceOfFake(t, func(c runtimetest.Call) runtimetest.Fault {
+		n := calls.Add(1)
+		asked := c.What == "GET /1.0" || strings.HasPrefix(c.What, "GET /pro") || strings.HasPrefix(c.What, "GET /images")
+		if n%9 != 0 || asked { // what is asked before a run is asked once
+			return runtimetest.NoFault
+		}
+		return faults[n/9%int64(len(faults))]
+	})
+}
+
+func conformanceOfFake(t *testing.T, faulty func(runtimetest.Call) runtimetest.Fault) {
 	first, s := fakeBench(t, nil)
+	s.Faulty = faulty
 	s.Guest = func(ctx context.Context, start guest.Start, out io.Writer) {
 		switch script := start.Request.Argv[2]; {
 		case strings.HasPrefix(script, "exit"):

@@ -81,6 +81,7 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 			}
 		}
 		op, err := x.client(whole).CreateInstance(request)
+		x.note(lease.Name, err)
 		if err == nil {
 			err = x.wait(whole, op)
 		}
@@ -98,6 +99,22 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 		return nil
 	})
 	return errors.Join(err, context.Cause(ctx))
+}
+
+// note remembers whether an instance was asked for without an answer.
+func (x *Executor) note(name string, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if errors.As(err, new(*silentError)) || errors.Is(err, context.DeadlineExceeded) {
+		x.unanswered[name] = true
+	}
+}
+
+// mayCome reports whether an instance that is not there may come to be.
+func (x *Executor) mayCome(name string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.unanswered[name]
 }
 
 // takenError means that an instance was not made because one of its name came
@@ -118,9 +135,15 @@ func (x *Executor) taken(ctx context.Context, name string, err error) error {
 	return err
 }
 
+// startLimit is how long the server may take to give an instance its payloads
+// and to start it; a virtual machine's agent has its own.
+const startLimit = 10 * time.Minute
+
 // start gives the instance the payloads that it was not made with, by one
 // update, and starts it.
 func (x *Executor) start(ctx context.Context, t runtime.Task, name string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, startLimit, fmt.Errorf("the server did not do it in %s", startLimit))
+	defer cancel()
 	j := t.Job()
 	phase := func(p event.Phase, f func() error) error {
 		return runtime.Phase(t.Emit, event.PhaseStarted{Phase: p, Job: j.Job.ID}, f)
@@ -257,6 +280,9 @@ func isOf(instance *api.Instance, l event.Lease) error {
 func (x *Executor) release(ctx context.Context, l event.Lease) error {
 	server := x.client(ctx)
 	instance, _, err := server.GetInstance(l.Name)
+	if isNotFound(err) && x.mayCome(l.Name) {
+		return errors.New("the server did not say whether it makes the instance, and has none now")
+	}
 	if isNotFound(err) {
 		return nil
 	}

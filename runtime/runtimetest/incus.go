@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,12 +37,26 @@ type Incus struct {
 	BootPolls int
 	// Broken is the error of every list of instances, if it is set.
 	Broken string
+	// Type is of all images; empty: virtual machines.
+	Type string
+	// Takes is how long an operation takes.
+	Takes time.Duration
+	// NewGuest gives each instance a guest program of its own, by its uuid;
+	// nil: Guest is that of all.
+	NewGuest func(uuid string) func(ctx context.Context, start guest.Start, out io.Writer)
+	// Faulty says what goes wrong with a call; nil: nothing does.
+	Faulty func(Call) Fault
 
-	mu        sync.Mutex
-	requests  []Request
-	instances map[string]*instance
-	calls     map[string]*call
-	made      int
+	mu         sync.Mutex
+	wire       *wire
+	requests   []Request
+	called     []Call
+	counts     map[string]int
+	answered   map[string]reply
+	instances  map[string]*instance
+	calls      map[string]*call
+	operations map[string]time.Time
+	made       int
 }
 
 // Request is one request that the server got.
@@ -55,6 +71,11 @@ type instance struct {
 	etag   int
 	status int
 	polls  int
+	// guest is its guest program, once it was called, and ctx ends with its
+	// running.
+	guest func(ctx context.Context, start guest.Start, out io.Writer)
+	ctx   context.Context
+	halt  context.CancelFunc
 }
 
 // The status codes of Incus.
@@ -63,20 +84,61 @@ const (
 	codeRunning = 103
 )
 
+// setStatus starts or stops an instance, if it is not so already.
+func (i *instance) setStatus(running bool) bool {
+	if running == (i.status == codeRunning) {
+		return false
+	}
+	if running {
+		i.status = codeRunning
+		i.ctx, i.halt = context.WithCancel(context.Background())
+		return true
+	}
+	i.status = codeStopped
+	i.halt()
+	return true
+}
+
 // call is an exec under way.
 type call struct {
-	conns map[string]chan *websocket.Conn
+	instance *instance
+	guest    func(ctx context.Context, start guest.Start, out io.Writer)
+	conns    map[string]chan *websocket.Conn
 }
 
 // NewIncus starts a fake server that ends with the test. Its guest passes.
 func NewIncus(t testing.TB) *Incus {
 	t.Helper()
-	s := &Incus{Socket: filepath.Join(t.TempDir(), "s"), Guest: Passes,
-		instances: map[string]*instance{}, calls: map[string]*call{}}
+	s := newIncus()
+	s.Socket = filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", s.Socket)
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.serve(t, l)
+	return s
+}
+
+// NewIncusWithin starts one that has no socket but [Incus.Dial]. Within a
+// bubble of testing/synctest, it runs under the bubble's clock.
+func NewIncusWithin(t testing.TB) *Incus {
+	s := newIncus()
+	s.wire = newWire()
+	s.serve(t, s.wire)
+	return s
+}
+
+// Dial connects to a server that has no socket.
+func (s *Incus) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return s.wire.Dial(ctx, network, address)
+}
+
+func newIncus() *Incus {
+	return &Incus{Guest: Passes, instances: map[string]*instance{}, calls: map[string]*call{},
+		answered: map[string]reply{}, counts: map[string]int{}, operations: map[string]time.Time{}}
+}
+
+func (s *Incus) serve(t testing.TB, l net.Listener) {
 	mux := http.NewServeMux()
 	for pattern, f := range map[string]func(*http.Request, map[string]any) (any, bool, error){
 		"GET /1.0":                          s.info,
@@ -96,10 +158,9 @@ func NewIncus(t testing.TB) *Incus {
 		mux.HandleFunc(pattern, s.answer(f))
 	}
 	mux.HandleFunc("GET /1.0/operations/{id}/websocket", s.attach)
-	server := &http.Server{Handler: mux}
+	server := &http.Server{Handler: mux, ErrorLog: log.New(io.Discard, "", 0)}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
-	return s
 }
 
 // Passes is a guest whose command prints "hello" and exits with 0.
@@ -129,7 +190,7 @@ func (s *Incus) PowerOff() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, i := range s.instances {
-		i.status = codeStopped
+		i.setStatus(false)
 	}
 }
 
@@ -147,33 +208,44 @@ func (s *Incus) answer(f func(*http.Request, map[string]any) (any, bool, error))
 	return func(w http.ResponseWriter, r *http.Request) {
 		var body map[string]any
 		json.NewDecoder(r.Body).Decode(&body)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if !strings.HasPrefix(r.URL.Path, "/1.0/operations/") {
-			s.requests = append(s.requests, Request{r.Method, r.URL.Path, body})
-		}
-		metadata, async, err := f(r, body)
-		reply := map[string]any{"type": "sync", "status": "Success", "status_code": 200, "metadata": metadata}
-		code := http.StatusOK
-		if async {
-			code = http.StatusAccepted
-			reply["type"], reply["status_code"] = "async", 100
-			reply["operation"] = "/1.0/operations/" + metadata.(map[string]any)["id"].(string)
-		}
-		if err != nil {
-			code = http.StatusBadRequest
-			if known, ok := err.(*refusal); ok {
-				code = known.code
-			}
-			reply = map[string]any{"type": "error", "error": err.Error(), "error_code": code}
-		}
-		if i := s.instances[r.PathValue("name")]; i != nil {
-			w.Header().Set("ETag", fmt.Sprint(i.etag))
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(code)
-		json.NewEncoder(w).Encode(reply)
+		fault := s.fault(whatOf(r, body))
+		s.suffer(w, r, fault, func() reply { return s.do(r, body, f) })
 	}
+}
+
+// do does a request.
+func (s *Incus) do(r *http.Request, body map[string]any, f func(*http.Request, map[string]any) (any, bool, error)) reply {
+	if strings.HasSuffix(r.URL.Path, "/wait") {
+		s.await(r)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !strings.HasPrefix(r.URL.Path, "/1.0/operations/") {
+		s.requests = append(s.requests, Request{r.Method, r.URL.Path, body})
+	}
+	metadata, async, err := f(r, body)
+	answer := map[string]any{"type": "sync", "status": "Success", "status_code": 200, "metadata": metadata}
+	a := reply{code: http.StatusOK}
+	if async {
+		a.code = http.StatusAccepted
+		answer["type"], answer["status_code"] = "async", 100
+		answer["operation"] = "/1.0/operations/" + metadata.(map[string]any)["id"].(string)
+	}
+	if err != nil {
+		a.code = http.StatusBadRequest
+		if known, ok := err.(*refusal); ok {
+			a.code = known.code
+		}
+		answer = map[string]any{"type": "error", "error": err.Error(), "error_code": a.code}
+	}
+	if i := s.instances[r.PathValue("name")]; i != nil {
+		a.etag = fmt.Sprint(i.etag)
+	}
+	a.body, err = json.Marshal(answer)
+	if err != nil {
+		panic("BUG: " + err.Error())
+	}
+	return a
 }
 
 func (s *Incus) info(*http.Request, map[string]any) (any, bool, error) {
@@ -186,18 +258,48 @@ func (s *Incus) exists(r *http.Request, _ map[string]any) (any, bool, error) {
 	return map[string]any{"name": r.PathValue("name")}, false, nil
 }
 
-// image is there as an image of virtual machines.
+// image is there, of the type of all images.
 func (s *Incus) image(r *http.Request, _ map[string]any) (any, bool, error) {
-	return map[string]any{"name": r.PathValue("name"), "type": "virtual-machine", "target": "fingerprint"}, false, nil
+	kind := s.Type
+	if kind == "" {
+		kind = "virtual-machine"
+	}
+	return map[string]any{"name": r.PathValue("name"), "type": kind, "target": "fingerprint"}, false, nil
 }
 
-// operation is one that is done.
+// operation is one that ends soon. What it does is done already.
 func (s *Incus) operation(metadata map[string]any) (any, bool, error) {
 	s.made++
-	return map[string]any{"id": fmt.Sprintf("operation-%d", s.made), "status": "Success", "status_code": 200, "metadata": metadata}, true, nil
+	id := fmt.Sprintf("operation-%d", s.made)
+	s.operations[id] = time.Now().Add(s.Takes)
+	return map[string]any{"id": id, "status": "Running", "status_code": codeRunning, "metadata": metadata}, true, nil
+}
+
+// await waits for an operation's end, as long as the request wants.
+func (s *Incus) await(r *http.Request) {
+	s.mu.Lock()
+	left := time.Until(s.operations[r.PathValue("id")])
+	s.mu.Unlock()
+	if seconds, err := strconv.Atoi(r.FormValue("timeout")); err == nil && seconds >= 0 {
+		left = min(left, time.Duration(seconds)*time.Second)
+	}
+	if left <= 0 {
+		return
+	}
+	select {
+	case <-time.After(left):
+	case <-r.Context().Done():
+	}
 }
 
 func (s *Incus) wait(r *http.Request, _ map[string]any) (any, bool, error) {
+	ends, known := s.operations[r.PathValue("id")]
+	switch {
+	case !known:
+		return nil, false, &refusal{http.StatusNotFound, "Operation not found"}
+	case time.Now().Before(ends):
+		return map[string]any{"id": r.PathValue("id"), "status": "Running", "status_code": codeRunning}, false, nil
+	}
 	return map[string]any{"id": r.PathValue("id"), "status": "Success", "status_code": 200}, false, nil
 }
 
@@ -274,6 +376,9 @@ func (s *Incus) remove(r *http.Request, _ map[string]any) (any, bool, error) {
 	if err != nil {
 		return nil, false, err
 	}
+	if i.halt != nil {
+		i.halt()
+	}
 	delete(s.instances, r.PathValue("name"))
 	return s.operation(nil)
 }
@@ -296,9 +401,8 @@ func (s *Incus) setState(r *http.Request, body map[string]any) (any, bool, error
 	if err != nil {
 		return nil, false, err
 	}
-	i.status = codeRunning
-	if body["action"] == "stop" {
-		i.status = codeStopped
+	if i.setStatus(body["action"] == "start") {
+		return s.operation(nil)
 	}
-	return s.operation(nil)
+	return nil, false, &refusal{http.StatusBadRequest, fmt.Sprintf("The instance is already so: %v", body["action"])}
 }

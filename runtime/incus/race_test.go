@@ -1,0 +1,5 @@
+//go:build race
+
+package incus_test
+
+func init() { raceDetector = true }
