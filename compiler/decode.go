@@ -30,20 +30,38 @@ func decodeLanes(v cue.Value, p *places) ([]laneFile, []role, error) {
 type decoder struct {
 	err error
 	ask func(name string)
-	// paths are those of the names, which are few and asked for often.
-	paths map[string]cue.Path
+	// known are the names of fields, which are few and asked for often.
+	known map[string]fieldName
 }
 
-func (d *decoder) path(name string) cue.Path {
-	p, ok := d.paths[name]
+// fieldName is a name as CUE takes it.
+type fieldName struct {
+	path cue.Path
+	// label is the name in the value's own context, and so of one decoder.
+	label uint32
+}
+
+// lookUp gives a field of a struct, if it is there. cue.Value.LookupPath makes an
+// error, with a place and a context, of each field that is not, and most are
+// not: so it is only asked for fields that are. Core, which says so, is CUE's
+// own and not for others: if it is gone one day, LookupPath alone does as well.
+func (d *decoder) lookUp(v cue.Value, name string) (cue.Value, bool) {
+	core := v.Core()
+	known, ok := d.known[name]
 	if !ok {
-		if d.paths == nil {
-			d.paths = map[string]cue.Path{}
+		if d.known == nil {
+			d.known = map[string]fieldName{}
 		}
-		p = cue.MakePath(cue.Str(name))
-		d.paths[name] = p
+		known = fieldName{cue.MakePath(cue.Str(name)), uint32(core.R.StrLabel(name))}
+		d.known[name] = known
 	}
-	return p
+	for _, arc := range core.V.DerefValue().Arcs {
+		if uint32(arc.Label) == known.label && !arc.IsConstraint() {
+			f := v.LookupPath(known.path)
+			return f, f.Exists()
+		}
+	}
+	return cue.Value{}, false
 }
 
 func (d *decoder) fail(v cue.Value, err error) {
@@ -57,7 +75,7 @@ func into[T any](d *decoder, v cue.Value, name string, to *T, decode func(cue.Va
 	if d.ask != nil {
 		d.ask(name)
 	}
-	if f := v.LookupPath(d.path(name)); f.Exists() {
+	if f, ok := d.lookUp(v, name); ok {
 		*to = decode(f)
 	}
 }
