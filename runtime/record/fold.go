@@ -15,13 +15,15 @@ const RunSchemaVersion = 1
 
 // Run is run.json: what happened, folded from the events.
 type Run struct {
-	SchemaVersion int       `json:"schema_version"`
-	ID            string    `json:"id"`
-	Pikaci        string    `json:"pikaci"`
-	PlanDigest    string    `json:"plan_digest"`
-	SourceRoot    string    `json:"source_root"`
-	RunDir        string    `json:"run_dir"`
-	StartedAt     time.Time `json:"started_at"`
+	SchemaVersion int    `json:"schema_version"`
+	ID            string `json:"id"`
+	Pikaci        string `json:"pikaci"`
+	PlanDigest    string `json:"plan_digest"`
+	// HostDigest is of what the host decided in place of the plan.
+	HostDigest string    `json:"host_digest,omitempty"`
+	SourceRoot string    `json:"source_root"`
+	RunDir     string    `json:"run_dir"`
+	StartedAt  time.Time `json:"started_at"`
 	// PrepareOnly says that only payloads were built.
 	PrepareOnly bool `json:"prepare_only,omitempty"`
 	// FinishedAt is missing while the run goes on, and for ever where it
@@ -147,7 +149,7 @@ func (f *Fold) payload(p event.PayloadReady) {
 
 func (f *Fold) runStarted(s *event.RunStarted) {
 	f.run.PlanDigest, f.run.SourceRoot, f.run.RunDir = s.PlanDigest, s.SourceRoot, s.RunDir
-	f.run.PrepareOnly = s.PrepareOnly
+	f.run.PrepareOnly, f.run.HostDigest = s.PrepareOnly, s.HostDigest
 	for _, l := range s.Lanes {
 		f.run.Lanes = append(f.run.Lanes, LaneRecord{ID: l})
 	}
