@@ -53,6 +53,16 @@ type LaneRecord struct {
 	Verdict event.Verdict `json:"verdict,omitempty"`
 	// WaitedFor are who had the lane's concurrency group when it wanted it.
 	WaitedFor []string `json:"waited_for,omitempty"`
+	// Waits are the same, with the group and the time.
+	Waits []GroupWait `json:"waits,omitempty"`
+}
+
+// GroupWait is a lane's wait for its concurrency group, which lasts until its
+// next instance or host command is begun.
+type GroupWait struct {
+	Group     string    `json:"group"`
+	Holder    string    `json:"holder"`
+	StartedAt time.Time `json:"started_at"`
 }
 
 // JobRecord is a job: how it ended, its phases and its artifacts.
@@ -181,6 +191,7 @@ func (f *Fold) addPart(e event.Event) {
 		for i := range f.run.Lanes {
 			if l := &f.run.Lanes[i]; l.ID == e.GroupWaited.Lane {
 				l.WaitedFor = append(l.WaitedFor, e.GroupWaited.Holder)
+				l.Waits = append(l.Waits, GroupWait{Group: e.GroupWaited.Group, Holder: e.GroupWaited.Holder, StartedAt: e.Time})
 			}
 		}
 	case e.LaneFinished != nil:
