@@ -126,6 +126,7 @@ func lines(n int) string {
 
 func newKillYard(t *testing.T) *killYard {
 	y := &killYard{t: t, dir: t.TempDir(), at: map[string]int{}}
+	t.Cleanup(func() { checkRecords(t, y.dir) })
 	for name, text := range map[string]string{"lanes/lanes.cue": killLanes, "lanes/a.cue": killLane, "flake.nix": killFlake} {
 		path := filepath.Join(y.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {

@@ -10,25 +10,28 @@ import (
 
 	"github.com/sledtools/pikaci/compiler"
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/record"
 )
 
 func schemaCommand() command {
 	return command{
 		name:    "schema",
-		args:    "lanes|plan|events [flags]",
-		summary: "print the schema of lane files, plans or events",
+		args:    "lanes|plan|events|run [flags]",
+		summary: "print the schema of lane files, plans, events or run.json",
 		about: "schema prints the schema that this pikaci holds lane files or plans against, as\n" +
-			"CUE or as JSON Schema, or that of the events of a run, as JSON Schema.",
+			"CUE or as JSON Schema, or that of the events of a run or of its run.json, as\n" +
+			"JSON Schema.",
 		examples: []string{
 			"pikaci schema lanes                      # what a lane file may hold",
 			"pikaci schema plan --format jsonschema   # for programs that read plans",
 			"pikaci schema events                     # for programs that read exec --output jsonl",
+			"pikaci schema run                        # for programs that read run.json",
 		},
 		flags: func(set *pflag.FlagSet) runner {
-			format := set.String("format", "cue", "`cue|jsonschema` language to write it in (default cue; of events jsonschema)")
+			format := set.String("format", "cue", "`cue|jsonschema` language to write it in (default cue; of events and run jsonschema)")
 			return func(_ context.Context, s *session, args []string) error {
-				if len(args) == 1 && args[0] == eventsSchema {
-					return printEventsSchema(s, set.Changed("format"), *format)
+				if len(args) == 1 && recordSchemas[args[0]] != nil {
+					return printRecordSchema(s, args[0], set.Changed("format"), *format)
 				}
 				return runSchema(s, *format, args)
 			}
@@ -39,11 +42,11 @@ func schemaCommand() command {
 func runSchema(s *session, format string, args []string) error {
 	switch {
 	case len(args) == 0:
-		return usage("pikaci schema lanes, plan or events", "schema of what is not said")
+		return usage("pikaci schema lanes, plan, events or run", "schema of what is not said")
 	case len(args) > 1:
 		return usage("", "schema takes one name, and %q is given too", args[1])
 	}
-	if err := oneOf("schema", args[0], append(compiler.SchemaNames(), eventsSchema)); err != nil {
+	if err := oneOf("schema", args[0], append(compiler.SchemaNames(), "events", "run")); err != nil {
 		return err
 	}
 	if err := oneOf("--format", format, compiler.SchemaFormats()); err != nil {
@@ -57,17 +60,17 @@ func runSchema(s *session, format string, args []string) error {
 	return err
 }
 
-// eventsSchema is the schema that is not the compiler's.
-const eventsSchema = "events"
+// recordSchemas are the schemas that are not the compiler's.
+var recordSchemas = map[string]func() string{"events": event.Schema, "run": record.RunSchema}
 
-func printEventsSchema(s *session, said bool, format string) error {
+func printRecordSchema(s *session, name string, said bool, format string) error {
 	if said && format != "jsonschema" {
 		if err := oneOf("--format", format, compiler.SchemaFormats()); err != nil {
 			return err
 		}
-		return usage("leave out --format", "events have a schema in jsonschema only")
+		return usage("leave out --format", "the schema of %s is there in jsonschema only", name)
 	}
-	_, err := io.WriteString(s.stdout, event.Schema())
+	_, err := io.WriteString(s.stdout, recordSchemas[name]())
 	return err
 }
 

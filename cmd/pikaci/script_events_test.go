@@ -14,23 +14,29 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/record"
 )
 
-// eventSchema is the schema of events, with nothing allowed that it does not
-// name: what pikaci itself writes must be in it.
-var eventSchema = sync.OnceValues(func() (*jsonschema.Schema, error) {
-	closed := strings.ReplaceAll(event.Schema(), `"type": "object",`, `"type": "object", "additionalProperties": false,`)
+// eventSchema and recordSchema are the published schemas, with nothing allowed that
+// they do not name: what pikaci itself writes must be in them.
+var (
+	eventSchema  = sync.OnceValues(func() (*jsonschema.Schema, error) { return closedSchema(event.Schema()) })
+	recordSchema = sync.OnceValues(func() (*jsonschema.Schema, error) { return closedSchema(record.RunSchema()) })
+)
+
+func closedSchema(schema string) (*jsonschema.Schema, error) {
+	closed := strings.ReplaceAll(schema, `"type": "object",`, `"type": "object", "additionalProperties": false,`)
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(closed))
 	if err != nil {
 		return nil, err
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource("events.json", doc); err != nil {
+	if err := c.AddResource("schema.json", doc); err != nil {
 		return nil, err
 	}
-	return c.Compile("events.json")
-})
+	return c.Compile("schema.json")
+}
 
 // checkEvents holds each whole line against the schema of events.
 func checkEvents(b []byte) error {
@@ -54,6 +60,22 @@ func checkEvents(b []byte) error {
 	}
 }
 
+// checkRun holds a run.json against its schema.
+func checkRun(b []byte) error {
+	s, err := recordSchema()
+	if err != nil {
+		return err
+	}
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(b))
+	if err == nil {
+		err = s.Validate(v)
+	}
+	if err != nil {
+		return fmt.Errorf("it is not of the schema of run.json: %w", err)
+	}
+	return nil
+}
+
 // events wants a file, or stdout, to hold events: events FILE.
 func events(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
@@ -66,19 +88,24 @@ func events(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(checkEvents([]byte(text)))
 }
 
-// checkJournals holds all events that a script's runs left against the schema.
-// A record that a script damages lies in a folder named damaged.
-func checkJournals(t *testing.T, dir string) {
+// checked are the files of a run that have a schema, and what holds them
+// against it.
+var checked = map[string]func([]byte) error{"events.jsonl": checkEvents, "run.json": checkRun}
+
+// checkRecords holds all events and records that a test's runs left against
+// their schemas. A record that a script damages lies in a folder named damaged.
+func checkRecords(t *testing.T, dir string) {
 	filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() && d.Name() == "damaged" {
 			return fs.SkipDir
 		}
-		if d.Name() != "events.jsonl" || d.IsDir() {
+		check := checked[d.Name()]
+		if check == nil || d.IsDir() {
 			return nil
 		}
 		b, err := os.ReadFile(path)
 		if err == nil {
-			err = checkEvents(b)
+			err = check(b)
 		}
 		if err != nil {
 			t.Errorf("%s: %v", path, err)

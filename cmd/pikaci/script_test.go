@@ -35,7 +35,7 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(e *testscript.Env) error {
-			e.Defer(func() { checkJournals(t, e.WorkDir) })
+			e.Defer(func() { checkRecords(t, e.WorkDir) })
 			return setupScript(e, root)
 		},
 		Cmds: commands,

@@ -91,7 +91,7 @@ var rules = []rule{
 		not:   offline,
 		tests: []string{"runtime/runtimetest"},
 	},
-	{pkg: "runtime/event", ours: []string{"schema/plan"}, not: pure},
+	{pkg: "runtime/event", ours: []string{"schema/plan"}, not: pure, tests: []string{"internal/typeschema"}},
 	{pkg: "runtime/guest"},
 	{pkg: "runtime/process", not: []string{"net", "net/http"}},
 	{pkg: "runtime/payload", ours: []string{"runtime/event", "schema/plan"}, not: offline},
@@ -129,6 +129,7 @@ var rules = []rule{
 		ours:  []string{"internal/atomicfile", "runtime/event", "schema/plan"},
 		third: []string{"github.com/oklog/ulid", "golang.org/x/sys"},
 		not:   offline,
+		tests: []string{"internal/typeschema"},
 	},
 	{pkg: "runtime/history", ours: []string{"internal/atomicfile", "runtime/event", "runtime/record"}, not: offline},
 	{
@@ -161,6 +162,8 @@ var rules = []rule{
 	{pkg: "internal/manylanes", ours: []string{"schema"}, not: pure, tests: []string{"compiler", "schema/plan"}},
 	{pkg: "internal/manylanes/writelanes", ours: []string{"internal/manylanes"}, not: offline},
 	{pkg: "lanes", tests: []string{"compiler", "schema", "schema/plan"}},
+	// Schemas of types, for the tests of the packages that publish one.
+	{pkg: "internal/typeschema", not: offline},
 	{pkg: "internal/archtest"},
 	{pkg: "internal/doctest", tests: []string{"runtime/event", "runtime/record", "schema/plan", "schema/runner"}},
 }

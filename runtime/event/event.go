@@ -199,6 +199,10 @@ type PayloadReady struct {
 	Installable string     `json:"installable"`
 	StorePath   string     `json:"store_path"`
 	Exposures   []Exposure `json:"exposures"`
+	// Bytes is the output's size as Nix counts it, that of its archive (NAR).
+	Bytes int64 `json:"bytes,omitempty"`
+	// ClosureBytes is that of the output with all that it needs to run.
+	ClosureBytes int64 `json:"closure_bytes,omitempty"`
 	// Manifest is the output's payload manifest, nil where it has none.
 	Manifest *Manifest `json:"manifest,omitempty"`
 }

@@ -4,204 +4,46 @@ import (
 	"bytes"
 	"encoding/json"
 	"flag"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"os"
 	"reflect"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"pgregory.net/rapid"
 
+	"github.com/sledtools/pikaci/internal/typeschema"
 	"github.com/sledtools/pikaci/runtime/event"
 )
 
 var update = flag.Bool("update", false, "write schema.json from the types")
 
-// object is a JSON object whose keys keep their order.
-type object []member
-
-type member struct {
-	key   string
-	value any
-}
-
-func (o object) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range o {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		k, _ := json.Marshal(m.key)
-		v, err := json.Marshal(m.value)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(k)
-		b.WriteByte(':')
-		b.Write(v)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
-}
-
-// source is what only the source of the types says: comments, and the values
-// of types that are names.
-type source struct {
-	types  map[string]string
-	fields map[string]map[string]string
-	values map[string][]string
-}
-
-func readSource(t *testing.T) source {
-	t.Helper()
-	s := source{types: map[string]string{}, fields: map[string]map[string]string{}, values: map[string][]string{}}
-	f, err := parser.ParseFile(token.NewFileSet(), "event.go", nil, parser.ParseComments)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, d := range f.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok {
-			continue
-		}
-		for _, spec := range g.Specs {
-			switch spec := spec.(type) {
-			case *ast.TypeSpec:
-				s.types[spec.Name.Name] = text(g.Doc)
-				if st, ok := spec.Type.(*ast.StructType); ok {
-					s.fields[spec.Name.Name] = fieldComments(st)
-				}
-			case *ast.ValueSpec:
-				if name, ok := spec.Type.(*ast.Ident); ok {
-					v, err := strconv.Unquote(spec.Values[0].(*ast.BasicLit).Value)
-					if err != nil {
-						t.Fatal(err)
-					}
-					s.values[name.Name] = append(s.values[name.Name], v)
-				}
-			}
-		}
-	}
-	return s
-}
-
-func fieldComments(st *ast.StructType) map[string]string {
-	comments := map[string]string{}
-	for _, f := range st.Fields.List {
-		for _, n := range f.Names {
-			comments[n.Name] = text(f.Doc)
-		}
-	}
-	return comments
-}
-
-func text(c *ast.CommentGroup) string {
-	return strings.TrimSuffix(strings.Join(strings.Fields(c.Text()), " "), ".")
-}
-
-// generator makes a schema of the types.
-type generator struct {
-	source
-	defs object
-	done map[string]bool
-}
-
 // generate makes schema.json.
 func generate(t *testing.T) []byte {
-	g := &generator{source: readSource(t), done: map[string]bool{}}
-	properties := object{}
-	for _, f := range reflect.VisibleFields(reflect.TypeFor[event.Event]()) {
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		value := g.of(f.Type)
-		if doc := g.fields["Event"][f.Name]; doc != "" {
-			value = append(value, member{"description", doc})
-		}
-		properties = append(properties, member{name, value})
-	}
-	b, err := json.MarshalIndent(object{
-		{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-		{"$id", "https://github.com/sledtools/pikaci/schema/events-" + strconv.Itoa(event.SchemaVersion) + ".json"},
-		{"title", "An event of pikaci, schema version " + strconv.Itoa(event.SchemaVersion)},
-		{"description", "One line of events.jsonl, or of what exec --output jsonl prints. " + g.types["Event"] +
-			". A later pikaci may add events and fields without a new schema version: take what you don't know as if it were not there."},
-		{"type", "object"},
-		{"required", []string{"seq", "time"}},
-		{"minProperties", 3},
-		{"maxProperties", 3},
-		{"properties", properties},
-		{"$defs", g.defs},
-	}, "", "  ")
+	t.Helper()
+	b, err := typeschema.Generate(typeschema.Document{
+		ID:    "https://github.com/sledtools/pikaci/schema/events-" + strconv.Itoa(event.SchemaVersion) + ".json",
+		Title: "An event of pikaci, schema version " + strconv.Itoa(event.SchemaVersion),
+		About: "One line of events.jsonl, or of what exec --output jsonl prints. " + readSource(t).Types["Event"] +
+			". A later pikaci may add events and fields without a new schema version: take what you don't know as if it were not there.",
+		Root: reflect.TypeFor[event.Event](), Files: []string{"event.go"},
+		Consts:  map[string]any{"JournalOpened.schema_version": event.SchemaVersion},
+		Members: []typeschema.Member{{Name: "minProperties", Value: 3}, {Name: "maxProperties", Value: 3}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return append(b, '\n')
+	return b
 }
 
-// of is the schema of a type.
-func (g *generator) of(typ reflect.Type) object {
-	switch {
-	case typ.Kind() == reflect.Pointer:
-		return g.of(typ.Elem())
-	case typ == reflect.TypeFor[time.Time]():
-		return object{{"type", "string"}, {"format", "date-time"}}
-	case typ.Kind() == reflect.Struct:
-		g.define(typ)
-		return object{{"$ref", "#/$defs/" + typ.Name()}}
-	case typ.Kind() == reflect.Slice:
-		return object{{"type", "array"}, {"items", g.of(typ.Elem())}}
-	case typ.Kind() == reflect.String && typ.Name() != "string":
-		return object{{"enum", g.values[typ.Name()]}}
-	case typ.Kind() == reflect.String:
-		return object{{"type", "string"}}
-	case typ.Kind() == reflect.Bool:
-		return object{{"type", "boolean"}}
-	case typ.Kind() == reflect.Int, typ.Kind() == reflect.Int64:
-		return object{{"type", "integer"}}
+func readSource(t *testing.T) typeschema.Source {
+	t.Helper()
+	s, err := typeschema.ReadSource("event.go")
+	if err != nil {
+		t.Fatal(err)
 	}
-	panic("BUG: no schema for " + typ.String())
-}
-
-// define puts a struct among the definitions, once.
-func (g *generator) define(typ reflect.Type) {
-	if g.done[typ.Name()] {
-		return
-	}
-	g.done[typ.Name()] = true
-	at := len(g.defs)
-	g.defs = append(g.defs, member{typ.Name(), nil})
-	properties, required := object{}, []string{}
-	for _, f := range reflect.VisibleFields(typ) {
-		if f.Anonymous {
-			continue
-		}
-		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
-		value := g.of(f.Type)
-		if typ == reflect.TypeFor[event.JournalOpened]() && name == "schema_version" {
-			value = object{{"const", event.SchemaVersion}}
-		}
-		owner := typ.Name()
-		if len(f.Index) > 1 { // of an embedded struct
-			owner = typ.FieldByIndex(f.Index[:1]).Type.Name()
-		}
-		if doc := g.fields[owner][f.Name]; doc != "" {
-			value = append(value, member{"description", doc})
-		}
-		properties = append(properties, member{name, value})
-		if !strings.Contains(options, "omitempty") {
-			required = append(required, name)
-		}
-	}
-	def := object{{"description", g.types[typ.Name()]}, {"type", "object"}, {"properties", properties}}
-	if len(required) > 0 {
-		def = append(def, member{"required", required})
-	}
-	g.defs[at].value = def
+	return s
 }
 
 // TestSchemaIsOfTheTypes: schema.json says what the types and their comments do.
@@ -269,7 +111,7 @@ func TestEventsMatchTheSchema(t *testing.T) {
 			rapid.Check(t, func(rt *rapid.T) {
 				e := event.Event{Seq: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 				body := reflect.New(f.Type.Elem())
-				fill(rt, body.Elem(), source.values)
+				fill(rt, body.Elem(), source.Values)
 				reflect.ValueOf(&e).Elem().FieldByIndex(f.Index).Set(body)
 				if e.JournalOpened != nil {
 					e.JournalOpened.SchemaVersion = event.SchemaVersion

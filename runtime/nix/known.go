@@ -20,6 +20,9 @@ type output struct {
 	StorePath string `json:"store_path"`
 	// Closure are the store paths that it needs to run, by lines.
 	Closure string `json:"closure"`
+	// Bytes and ClosureBytes are those of the event.
+	Bytes        int64 `json:"bytes,omitempty"`
+	ClosureBytes int64 `json:"closure_bytes,omitempty"`
 }
 
 // knownPath is where the output of a node is remembered. A flake's attribute is

@@ -51,6 +51,9 @@ func TestAnOutputOfAnEqualSnapshotCostsNoCallOfNix(t *testing.T) {
 	if again.ready()[0].StorePath != first.ready()[0].StorePath || closureOf(again) != closureOf(first) {
 		t.Errorf("%+v, want %+v", again.ready()[0], first.ready()[0])
 	}
+	if size := again.ready()[0].Bytes; size <= 0 || size != first.ready()[0].Bytes {
+		t.Errorf("of %d bytes, then %d", first.ready()[0].Bytes, size)
+	}
 	root := filepath.Join(again.run.Dir, "roots/n")
 	if to, err := filepath.EvalSymlinks(root); err != nil || to != first.ready()[0].StorePath {
 		t.Errorf("root leads to %q, %v", to, err)

@@ -1,7 +1,6 @@
 package nix
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -177,11 +176,10 @@ func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (output
 	if err != nil || out.Verdict != event.Passed {
 		return output{}, out, err
 	}
-	closure, err := closureOf(t.Run.Dir, built)
+	o, err := x.inspect(t.Run.Dir, built)
 	if err != nil {
 		return output{}, event.Outcome{Verdict: event.Failed, Failure: event.Prepare, Reason: err.Error()}, nil
 	}
-	o := output{StorePath: built, Closure: closure}
 	if o.Root, err = filepath.Rel(t.Run.StateRoot, filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err == nil {
 		err = x.remember(t, o)
 	}
@@ -244,7 +242,8 @@ func expose(t runtime.Task, built output) (*event.PayloadReady, error) {
 		return nil, err
 	}
 	ready := &event.PayloadReady{Node: t.Node.ID, OutputName: t.Node.NixBuild.OutputName,
-		Installable: t.Node.NixBuild.Installable, StorePath: built.StorePath, Manifest: manifest}
+		Installable: t.Node.NixBuild.Installable, StorePath: built.StorePath,
+		Bytes: built.Bytes, ClosureBytes: built.ClosureBytes, Manifest: manifest}
 	for _, j := range t.Jobs {
 		for _, s := range j.Job.StagedPayloads {
 			if s.PrepareNodeID != t.Node.ID {
@@ -276,34 +275,6 @@ func link(to, at string) error {
 		}
 	}
 	return err
-}
-
-// closureOf lists the store paths that must be at their own places for the
-// output to run. The output itself is one of them only where something refers
-// to it: each is a mount.
-func closureOf(dir, built string) (string, error) {
-	// What the output refers to can't refer to the output, but itself.
-	own := built + "\n"
-	direct, err := query(dir, "--references", built)
-	if err != nil || direct == "" || direct == own {
-		return direct, err // mostly: that saves the second question
-	}
-	all, err := query(dir, "--requisites", built)
-	if err != nil {
-		return "", err
-	}
-	if !strings.Contains(direct, own) {
-		all = strings.Replace(all, own, "", 1)
-	}
-	return all, nil
-}
-
-func query(dir, what, path string) (string, error) {
-	var out, complaints bytes.Buffer
-	if err := command(context.Background(), dir, []string{"nix-store", "--query", what, path}, &out, &complaints); err != nil {
-		return "", fmt.Errorf("ask for the %s of %s: %w: %s", strings.TrimLeft(what, "-"), path, err, bytes.TrimSpace(complaints.Bytes()))
-	}
-	return out.String(), nil
 }
 
 // shellQuoted is argv as a person can paste it.

@@ -133,6 +133,9 @@ func TestAClosureNamesTheOutputItselfOnlyWhereSomethingRefersToIt(t *testing.T) 
 		if strings.Count(string(closure), "\n") != lines || self != (attr == "selfish") {
 			t.Errorf("%s: %q", attr, closure)
 		}
+		if r := b.ready()[0]; r.Bytes <= 0 || (r.ClosureBytes > r.Bytes) != (attr == "needy") {
+			t.Errorf("%s: %d bytes, with all that it needs %d", attr, r.Bytes, r.ClosureBytes)
+		}
 	}
 }
 

@@ -15,13 +15,15 @@ const RunSchemaVersion = 1
 
 // Run is run.json: what happened, folded from the events.
 type Run struct {
-	SchemaVersion int       `json:"schema_version"`
-	ID            string    `json:"id"`
-	Pikaci        string    `json:"pikaci"`
-	PlanDigest    string    `json:"plan_digest"`
-	SourceRoot    string    `json:"source_root"`
-	RunDir        string    `json:"run_dir"`
-	StartedAt     time.Time `json:"started_at"`
+	SchemaVersion int    `json:"schema_version"`
+	ID            string `json:"id"`
+	Pikaci        string `json:"pikaci"`
+	PlanDigest    string `json:"plan_digest"`
+	// HostDigest is of what the host decided in place of the plan.
+	HostDigest string    `json:"host_digest,omitempty"`
+	SourceRoot string    `json:"source_root"`
+	RunDir     string    `json:"run_dir"`
+	StartedAt  time.Time `json:"started_at"`
 	// PrepareOnly says that only payloads were built.
 	PrepareOnly bool `json:"prepare_only,omitempty"`
 	// FinishedAt is missing while the run goes on, and for ever where it
@@ -51,6 +53,16 @@ type LaneRecord struct {
 	Verdict event.Verdict `json:"verdict,omitempty"`
 	// WaitedFor are who had the lane's concurrency group when it wanted it.
 	WaitedFor []string `json:"waited_for,omitempty"`
+	// Waits are the same, with the group and the time.
+	Waits []GroupWait `json:"waits,omitempty"`
+}
+
+// GroupWait is a lane's wait for its concurrency group, which lasts until its
+// next instance or host command is begun.
+type GroupWait struct {
+	Group     string    `json:"group"`
+	Holder    string    `json:"holder"`
+	StartedAt time.Time `json:"started_at"`
 }
 
 // JobRecord is a job: how it ended, its phases and its artifacts.
@@ -157,7 +169,7 @@ func (f *Fold) payload(p event.PayloadReady) {
 
 func (f *Fold) runStarted(s *event.RunStarted) {
 	f.run.PlanDigest, f.run.SourceRoot, f.run.RunDir = s.PlanDigest, s.SourceRoot, s.RunDir
-	f.run.PrepareOnly = s.PrepareOnly
+	f.run.PrepareOnly, f.run.HostDigest = s.PrepareOnly, s.HostDigest
 	for _, l := range s.Lanes {
 		f.run.Lanes = append(f.run.Lanes, LaneRecord{ID: l})
 	}
@@ -191,6 +203,7 @@ func (f *Fold) addPart(e event.Event) {
 		for i := range f.run.Lanes {
 			if l := &f.run.Lanes[i]; l.ID == e.GroupWaited.Lane {
 				l.WaitedFor = append(l.WaitedFor, e.GroupWaited.Holder)
+				l.Waits = append(l.Waits, GroupWait{Group: e.GroupWaited.Group, Holder: e.GroupWaited.Holder, StartedAt: e.Time})
 			}
 		}
 	case e.LaneFinished != nil:

@@ -26,11 +26,21 @@ type Explanation struct {
 	Retried []event.Outcome `json:"retried"`
 	// Needs are the jobs and payloads that it waited for.
 	Needs []Need `json:"needs"`
+	// Groups are the waits of its lane for its concurrency group.
+	Groups []GroupWait `json:"groups"`
 	// Waited are the steps that led to its end, first to last.
 	Waited    []Step               `json:"waited"`
 	Artifacts int                  `json:"artifacts"`
 	Refused   int                  `json:"refused"`
 	Truncated []event.LogTruncated `json:"truncated"`
+}
+
+// GroupWait is a lane's wait for its concurrency group, and who had it.
+type GroupWait struct {
+	record.GroupWait
+	DurationMS int64 `json:"duration_ms"`
+	// Over says that it has ended.
+	Over bool `json:"over"`
 }
 
 // Need is something that a job needs, and how it ended.
@@ -54,13 +64,21 @@ func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explana
 	}
 	j, planned := &r.Jobs[i], &p.Jobs[k]
 	x := Explanation{Run: r.ID, Job: job, Lane: planned.Lane, Outcome: j.Outcome,
-		Retried: []event.Outcome{}, Needs: needs(r, planned), Waited: Path(r, p, plan.ExecuteID(job), now), Truncated: j.Truncated}
+		Retried: []event.Outcome{}, Groups: []GroupWait{}, Needs: needs(r, planned), Waited: Path(r, p, plan.ExecuteID(job), now), Truncated: j.Truncated}
 	if j.Verdict == "" {
 		state, what := underWay(r, j, now)
+		if state == waiting && past.State != record.Killed {
+			if what == "" {
+				what = waitsNow(r, p, job, now)
+			}
+		}
 		if past.State == record.Killed {
 			state = "killed"
 		}
 		x.Now = string(state) + colon(what)
+	}
+	for _, w := range groupWaits(r, p, x.Lane, now) {
+		x.Groups = append(x.Groups, GroupWait{GroupWait: w.GroupWait, DurationMS: w.until.Sub(w.StartedAt).Milliseconds(), Over: w.over})
 	}
 	for _, l := range p.Lanes {
 		if l.ID == x.Lane {
@@ -133,6 +151,9 @@ func WriteExplanation(w io.Writer, x Explanation, last []string) error {
 			continue
 		}
 		fmt.Fprintf(&b, "needs: %s: %s in %s%s\n", what, n.Verdict, seconds(n.DurationMS), colon(why(n.Outcome)))
+	}
+	for _, g := range x.Groups {
+		fmt.Fprintf(&b, "its lane waited: for group %s, had by %s, for %s\n", oneLine(g.Group), oneLine(g.Holder), seconds(g.DurationMS))
 	}
 	if x.Artifacts+x.Refused > 0 {
 		fmt.Fprintf(&b, "artifacts: %d, refused: %d\n", x.Artifacts, x.Refused)

@@ -75,7 +75,7 @@ func aPast() []event.Event {
 	phase(event.Snapshot, "", "", 2, 100)
 	say(100, event.Event{SnapshotTaken: &event.SnapshotTaken{ContentHash: "sha256:0123", Files: 1, Bytes: 1}})
 	phase(event.Build, "prepare-deps", "", 100, 5100)
-	say(5100, event.Event{PayloadReady: &event.PayloadReady{Node: "prepare-deps", OutputName: "deps", Installable: "path:snapshot#deps", StorePath: "/nix/store/x-deps",
+	say(5100, event.Event{PayloadReady: &event.PayloadReady{Node: "prepare-deps", OutputName: "deps", Installable: "path:snapshot#deps", StorePath: "/nix/store/x-deps", Bytes: 3 << 20, ClosureBytes: 50 << 20,
 		Manifest: &event.Manifest{SchemaVersion: 1, Mounts: []event.ManifestMount{{Name: "bin", RelativePath: "bin", GuestPath: "/opt/bin", ReadOnly: true}}}}})
 	node("prepare-deps", 100, 5100, passed)
 	phase(event.Create, "prepare-first-runner", "first", 100, 300)

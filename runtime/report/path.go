@@ -20,12 +20,20 @@ type Step struct {
 	What       string    `json:"what"`
 	StartedAt  time.Time `json:"started_at"`
 	DurationMS int64     `json:"duration_ms"`
+	// Group is the concurrency group that was waited for.
+	Group string `json:"group,omitempty"`
+	// Holders are who had it, or the jobs and builds that had the slots.
+	Holders []string `json:"holders,omitempty"`
 	// Phases are the parts of a node that were measured.
 	Phases []record.PhaseRecord `json:"phases,omitempty"`
 }
 
-// waitForSlot is what a node does that could start and had no slot.
-const waitForSlot = "wait for a slot"
+// What a node does that could start and had no slot, or whose lane did not
+// have its concurrency group.
+const (
+	waitForSlot  = "wait for a slot"
+	waitForGroup = "wait for a concurrency group"
+)
 
 // Path is what the end of a node had to wait for, first to last: of all that
 // it depends on always that which ended last, and what that waited for, up to
@@ -55,9 +63,10 @@ func Path(r record.Run, p *plan.Plan, node string, now time.Time) []Step {
 		if latest == "" {
 			ready = beginningEnd(r)
 		}
-		if ran && n.StartedAt.Sub(ready) >= minWait {
-			steps = append(steps, Step{Node: id, Job: jobOfNode(planned), What: waitForSlot, StartedAt: ready,
-				DurationMS: n.StartedAt.Sub(ready).Milliseconds()})
+		if ran {
+			waits := waitsOf(r, p, planned, ready, *n.StartedAt)
+			slices.Reverse(waits)
+			steps = append(steps, waits...)
 		}
 		id = latest
 	}
@@ -70,8 +79,12 @@ func (s Step) name() string {
 	switch {
 	case s.Node == "":
 		return s.What
+	case s.What == waitForSlot && len(s.Holders) > 0:
+		return s.Node + " waits for a slot, had by " + several(s.Holders)
 	case s.What == waitForSlot:
 		return s.Node + " waits for a slot"
+	case s.What == waitForGroup:
+		return s.Node + " waits for group " + s.Group + ", had by " + several(s.Holders)
 	}
 	return s.Node
 }

@@ -20,9 +20,13 @@ type Payload struct {
 	OutputName  string `json:"output_name"`
 	Installable string `json:"installable"`
 	// Snapshot is the content hash of what it was built from.
-	Snapshot  string     `json:"snapshot,omitempty"`
-	StorePath string     `json:"store_path,omitempty"`
-	StartedAt *time.Time `json:"started_at,omitempty"`
+	Snapshot  string `json:"snapshot,omitempty"`
+	StorePath string `json:"store_path,omitempty"`
+	// Bytes is the output's size, and ClosureBytes that of all that it needs
+	// to run, itself included.
+	Bytes        int64      `json:"bytes,omitempty"`
+	ClosureBytes int64      `json:"closure_bytes,omitempty"`
+	StartedAt    *time.Time `json:"started_at,omitempty"`
 	// DurationMS is of the build.
 	DurationMS int64 `json:"duration_ms"`
 	event.Outcome
@@ -62,7 +66,7 @@ func Payloads(past record.Past, p *plan.Plan) []Payload {
 func (b *Payload) built(past record.Past) {
 	for _, o := range past.Outputs.Outputs {
 		if o.Node == b.Node {
-			b.StorePath = o.StorePath
+			b.StorePath, b.Bytes, b.ClosureBytes = o.StorePath, o.Bytes, o.ClosureBytes
 		}
 	}
 	for _, n := range past.Run.Nodes {
@@ -132,6 +136,13 @@ func WritePayloads(w io.Writer, list []Payload) error {
 		}
 		if p.StorePath != "" {
 			fmt.Fprintf(&b, "  output   %s\n", oneLine(p.StorePath))
+		}
+		if p.Bytes > 0 {
+			fmt.Fprintf(&b, "  size     %s", size(p.Bytes))
+			if p.ClosureBytes > p.Bytes {
+				fmt.Fprintf(&b, ", with all that it needs %s", size(p.ClosureBytes))
+			}
+			b.WriteByte('\n')
 		}
 		for _, m := range p.Mounts {
 			verb := "mounted"

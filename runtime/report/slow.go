@@ -62,7 +62,7 @@ func WhySlow(past record.Past, p *plan.Plan, others []record.Run, now time.Time)
 	}
 	for _, step := range append(Path(r, p, last, now), cleanUp(r)...) {
 		slow := SlowStep{Step: step}
-		if step.What != waitForSlot {
+		if !step.waits() {
 			slow.UsualMS = median(times[stepKey(step.Node, step.What)])
 		}
 		for _, ph := range step.Phases {
@@ -216,7 +216,7 @@ func (s Slow) worst() (what string, over int64) {
 		}
 	}
 	for _, step := range s.Steps {
-		if step.What == waitForSlot {
+		if step.waits() {
 			look(step.name(), step.DurationMS, new(int64))
 		}
 		if len(step.Parts) == 0 {

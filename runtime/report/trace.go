@@ -163,12 +163,7 @@ func (t *trace) slots() {
 		if n == nil || n.StartedAt == nil {
 			continue
 		}
-		end := n.EndedAt
-		for _, ph := range j.Phases {
-			if ph.Phase == event.Delete && end != nil && ph.EndedAt != nil && ph.EndedAt.After(*end) {
-				end = ph.EndedAt
-			}
-		}
+		end := slotEnd(t.past.Run, j.ID, n.EndedAt)
 		all = append(all, stretch{j.ID, *n.StartedAt, t.until(end), end,
 			map[string]any{"verdict": j.Verdict, "why": why(j.Outcome), "attempts": n.Attempts}})
 	}

@@ -1,0 +1,201 @@
+package report
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/schema/plan"
+)
+
+// waits reports whether the step is a wait: nothing is usual of it.
+func (s Step) waits() bool { return s.What == waitForSlot || s.What == waitForGroup }
+
+// waitsOf are the waits of a node that could have started at ready and did at
+// began: for its lane's concurrency group, and for the rest of the time for a
+// slot.
+func waitsOf(r record.Run, p *plan.Plan, n *plan.Node, ready, began time.Time) []Step {
+	var steps []Step
+	step := func(what string, from, to time.Time) *Step {
+		if to.Sub(from) < minWait {
+			return nil
+		}
+		steps = append(steps, Step{Node: n.ID, Job: jobOfNode(n), What: what, StartedAt: from, DurationMS: to.Sub(from).Milliseconds()})
+		return &steps[len(steps)-1]
+	}
+	slot := func(to time.Time) {
+		if s := step(waitForSlot, ready, to); s != nil {
+			s.Holders = slotHolders(r, p, n, ready, to)
+		}
+	}
+	for _, w := range groupWaits(r, p, laneOfNode(p, n), began) {
+		from, to := w.StartedAt, w.until
+		if from.Before(ready) {
+			from = ready
+		}
+		if to.After(began) {
+			to = began
+		}
+		if !from.Before(to) {
+			continue
+		}
+		slot(from)
+		if s := step(waitForGroup, from, to); s != nil {
+			s.Group, s.Holders = w.Group, []string{w.Holder}
+		}
+		ready = to
+	}
+	slot(began)
+	return steps
+}
+
+// groupWait is a lane's wait, with its end.
+type groupWait struct {
+	record.GroupWait
+	until time.Time
+	// over says that the lane got the group.
+	over bool
+}
+
+// groupWaits are a lane's waits for its group: each lasts until somebody else
+// was seen to have it, or the lane's next instance or host command was begun.
+func groupWaits(r record.Run, p *plan.Plan, lane string, now time.Time) []groupWait {
+	var waits []groupWait
+	for _, l := range r.Lanes {
+		if l.ID != lane {
+			continue
+		}
+		for i, w := range l.Waits {
+			wait := groupWait{GroupWait: w, until: now}
+			if begun := nextBegun(r, p, lane, w.StartedAt); !begun.IsZero() {
+				wait.until, wait.over = begun, true
+			}
+			if i+1 < len(l.Waits) && l.Waits[i+1].StartedAt.Before(wait.until) {
+				wait.until, wait.over = l.Waits[i+1].StartedAt, true
+			}
+			waits = append(waits, wait)
+		}
+	}
+	return waits
+}
+
+// nextBegun is when the first of a lane's instances and host commands was begun
+// since; builds are of no group.
+func nextBegun(r record.Run, p *plan.Plan, lane string, since time.Time) time.Time {
+	var first time.Time
+	for i := range r.Nodes {
+		n := &r.Nodes[i]
+		if n.StartedAt == nil || n.StartedAt.Before(since) || !first.IsZero() && !n.StartedAt.Before(first) {
+			continue
+		}
+		if planned := planNode(p, n.ID); planned != nil && planned.NixBuild == nil && laneOfNode(p, planned) == lane {
+			first = *n.StartedAt
+		}
+	}
+	return first
+}
+
+// laneOfNode is the lane of an instance or a command; empty for a build, which
+// several may share.
+func laneOfNode(p *plan.Plan, n *plan.Node) string {
+	job := jobOfNode(n)
+	for i := range p.Jobs {
+		if p.Jobs[i].ID == job {
+			return p.Jobs[i].Lane
+		}
+	}
+	return ""
+}
+
+// slotHolders are the jobs, or the builds, that had slots of the node's kind
+// in that time, by when they got them.
+func slotHolders(r record.Run, p *plan.Plan, n *plan.Node, from, to time.Time) []string {
+	var holders []stretch
+	for i := range r.Nodes {
+		other := &r.Nodes[i]
+		planned := planNode(p, other.ID)
+		if other.ID == n.ID || planned == nil || other.StartedAt == nil || operation(planned) != operation(n) {
+			continue
+		}
+		name, end := other.ID, other.EndedAt
+		if job := jobOfNode(planned); job != "" {
+			name, end = job, slotEnd(r, job, end)
+		}
+		if !other.StartedAt.After(to) && (end == nil || end.After(from)) {
+			holders = append(holders, stretch{name: name, from: *other.StartedAt})
+		}
+	}
+	slices.SortStableFunc(holders, func(a, b stretch) int { return a.from.Compare(b.from) })
+	var names []string
+	for _, h := range holders {
+		names = append(names, h.name)
+	}
+	return names
+}
+
+// slotEnd is when a job gave its slot back: a guest's keeps its slot until its
+// instance is gone. ended is the end of its node.
+func slotEnd(r record.Run, job string, ended *time.Time) *time.Time {
+	for _, j := range r.Jobs {
+		for _, ph := range j.Phases {
+			if j.ID != job || ph.Phase != event.Delete || ended == nil {
+				continue
+			}
+			if ph.EndedAt == nil {
+				return nil
+			}
+			if ph.EndedAt.After(*ended) {
+				ended = ph.EndedAt
+			}
+		}
+	}
+	return ended
+}
+
+// maxHolders is how many of them a line names.
+const maxHolders = 3
+
+// several is "a, b and 2 more".
+func several(names []string) string {
+	if len(names) <= maxHolders {
+		return strings.Join(names, ", ")
+	}
+	return strings.Join(names[:maxHolders], ", ") + " and " + count(len(names)-maxHolders, "other")
+}
+
+// waitsNow says what a job waits for that has no verdict and nothing under
+// way; empty where that is not known.
+func waitsNow(r record.Run, p *plan.Plan, job string, now time.Time) string {
+	n := planNode(p, plan.ExecuteID(job))
+	if n == nil || beginning(r) {
+		return ""
+	}
+	ended := make(map[string]bool)
+	for i := range r.Nodes {
+		ended[r.Nodes[i].ID] = r.Nodes[i].EndedAt != nil
+	}
+	for _, w := range groupWaits(r, p, laneOfNode(p, n), now) {
+		if !w.over {
+			return "for group " + w.Group + ", had by " + w.Holder + ", for " + since(w.StartedAt, now)
+		}
+	}
+	var open []string
+	for _, d := range n.DependsOn {
+		if !ended[d] {
+			open = append(open, d)
+		}
+	}
+	if len(open) > 0 {
+		return "for " + several(open)
+	}
+	what := "for a slot"
+	if holders := slotHolders(r, p, n, now, now); len(holders) > 0 {
+		what += ", had by " + several(holders)
+	}
+	return what
+}
+
+// beginning reports whether no node of the run may start yet.
+func beginning(r record.Run) bool { return len(r.Nodes) == 0 }
