@@ -21,16 +21,18 @@ func (r *run) releaseIfOver(j *jobRun, hasSlot bool) {
 	over := j.finished != nil && j.active == 0 && !j.releasing
 	if !held || !over {
 		if hasSlot {
-			r.busy[classCommand]--
+			r.running.free(j.Job)
 		}
 		if over {
 			delete(r.housed, j.Job.ID)
+			r.settle(j)
 		}
 		return
 	}
 	if !hasSlot {
-		r.busy[classCommand]++
+		r.running.take(j.Job)
 	}
+	r.settle(j)
 	j.releasing = true
 	r.workers++
 	go func() {

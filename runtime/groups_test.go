@@ -46,7 +46,7 @@ func TestLanesOfOneGroupRunOneAfterTheOther(t *testing.T) {
 			w.sleeps(map[string]time.Duration{n.ID: time.Second})
 		}
 		c := w.config(p)
-		c.Parallel = 8
+		c.Capacity.Commands = 8
 		began := time.Now()
 		s, err := runtime.Run(t.Context(), c)
 		// Two seconds for each lane; those of one group take four.
@@ -151,7 +151,7 @@ func TestGroupsNeitherOverlapNorStop(t *testing.T) {
 			w.sleeps(map[string]time.Duration{n.ID: time.Duration(1+len(w.script)%3) * time.Second})
 		}
 		c := w.config(p)
-		c.Parallel = rapid.IntRange(1, 4).Draw(rt, "parallel")
+		c.Capacity.Commands = rapid.IntRange(1, 4).Draw(rt, "parallel")
 		synctest.Test(t, func(t *testing.T) {
 			if s, err := runtime.Run(context.Background(), c); err != nil || s.ExitCode != 0 {
 				rt.Fatalf("%+v, %v", s, err)

@@ -87,7 +87,7 @@ func TestFinallyJobsRunAfterFailFast(t *testing.T) {
 			return fails(event.Test)(ctx, n)
 		}
 		c := w.config(p)
-		c.FailFast, c.Parallel = true, 4
+		c.FailFast, c.Capacity.Commands = true, 4
 		s, _ := runtime.Run(t.Context(), c)
 		wantVerdicts(t, s, map[string]string{"hangs": "cancelled", "waits": "cancelled", "cleans": "passed", "fails": "failed:test"})
 	})
@@ -120,7 +120,7 @@ func TestALaneThatTakesTooLongFails(t *testing.T) {
 			return event.Outcome{Verdict: event.Passed}, nil
 		}
 		c := w.config(p)
-		c.Parallel = 4
+		c.Capacity.Commands = 4
 		began := time.Now()
 		s, err := runtime.Run(t.Context(), c)
 		wantVerdicts(t, s, map[string]string{"hangs": "failed:timeout", "waits": "failed:timeout", "cleans": "passed", "longer": "passed"})

@@ -21,9 +21,14 @@ type run struct {
 	byID    map[string]*jobRun
 	started time.Time
 
-	busy [classes]int
-	// housed are the jobs that have an instance, or one under way, by id.
+	// builds are those under way, running the jobs whose commands are, or whose
+	// instances are being deleted.
+	builds  int
+	running slots
+	// housed are the jobs that have an instance, or one under way, by id, and
+	// waiting those of them whose commands have not started.
 	housed   map[string]bool
+	waiting  []*jobRun
 	workers  int
 	messages chan message
 	// cancels end the nodes that are under way.
@@ -138,7 +143,7 @@ func (r *run) startReady(ctx context.Context) {
 			if n == nil {
 				break
 			}
-			if !r.mayStart(n) {
+			if !r.fits(n) || !r.mayStart(n) {
 				r.states.park(n)
 				continue
 			}
@@ -166,24 +171,17 @@ func (r *run) unlock(ctx context.Context) {
 	}
 }
 
-// hasSlot reports whether one more node of the class may start. Instances are
-// made one ahead of those that commands run in: the next command finds its own
-// ready, and a plan of a hundred jobs does not fill the pool with instances
-// that wait. What others need comes first (its remaining path is longer), so
-// jobs that wait can't keep the job that they wait for from an instance.
-func (r *run) hasSlot(c class) bool {
-	if c == classInstance {
-		return len(r.housed) <= r.Parallel
-	}
-	return r.busy[c] < r.Parallel
-}
-
 func (r *run) start(ctx context.Context, n *plan.Node) {
 	r.states.start(n)
-	if n.IncusInstance != nil {
-		r.housed[n.IncusInstance.Job] = true
+	switch {
+	case n.NixBuild != nil:
+		r.builds++
+	case n.IncusInstance != nil:
+		r.house(r.byID[n.IncusInstance.Job])
+	default:
+		r.settle(r.byID[n.Jobs[0]])
+		r.running.take(r.byID[n.Jobs[0]].Job)
 	}
-	r.busy[classOf(n)]++
 	r.workers++
 	// Its end is the loop's to say: not all ends with the run's context.
 	ctx, r.cancels[n] = context.WithCancelCause(context.WithoutCancel(ctx))
@@ -209,7 +207,7 @@ func infra(err error) event.Outcome {
 func (r *run) take(m message) {
 	r.workers--
 	if m.released != nil {
-		r.busy[classCommand]--
+		r.running.free(m.released.Job)
 		delete(r.housed, m.released.Job.ID)
 		m.released.releasing = false
 		return
@@ -221,11 +219,13 @@ func (r *run) take(m message) {
 			j.active--
 		}
 	}
-	c := classOf(m.node)
-	// A guest's command keeps its slot until its instance is gone.
-	if m.node.GuestCommand == nil {
-		r.busy[c]--
+	switch {
+	case m.node.NixBuild != nil:
+		r.builds--
+	case m.node.HostCommand != nil:
+		r.running.free(r.byID[m.node.Jobs[0]].Job)
 	}
+	// A guest's command keeps its slot until its instance is gone.
 	r.endNode(m.node, m.outcome)
 	r.endSkipped(r.states.finish(m.node, m.outcome.Verdict))
 	if m.outcome.Verdict != event.Passed {

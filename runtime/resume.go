@@ -33,7 +33,7 @@ func (r *run) resume() {
 			r.leases[job] = l
 			// One that is made anew takes its place as it starts.
 			if p.outcome(plan.PrepareRunnerID(job)) != nil {
-				r.housed[job] = true
+				r.house(r.byID[job])
 			}
 		}
 	}

@@ -46,7 +46,7 @@ func TestAnyRunThatIsKilledGoesOn(t *testing.T) {
 		parallel, failFast := rapid.IntRange(1, 4).Draw(rt, "parallel"), rapid.Bool().Draw(rt, "fail fast")
 		config := func(w *world) runtime.Config {
 			c := w.config(p)
-			c.Parallel, c.FailFast, c.Adopter, c.Results = parallel, failFast, w, passes
+			c.Capacity.Commands, c.FailFast, c.Adopter, c.Results = parallel, failFast, w, passes
 			return c
 		}
 		carryOut := func(c runtime.Config) (s runtime.Summary) {

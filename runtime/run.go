@@ -51,8 +51,8 @@ type Config struct {
 	Durations map[string]time.Duration
 	// Timeout is how long the run may take; 0: as long as it takes.
 	Timeout time.Duration
-	// Parallel is the number of commands, and of builds, at one time.
-	Parallel    int
+	// Capacity is what of the host the run may use.
+	Capacity    Capacity
 	FailFast    bool
 	PrepareOnly bool
 	// AllowEmpty makes a run that has nothing to do end well.
@@ -145,7 +145,7 @@ func (r *run) begin() {
 		SchemaVersion: event.SchemaVersion, RunID: r.Run.ID, Pikaci: r.Version}})
 	r.emit(event.Event{RunStarted: &event.RunStarted{
 		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
-		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly,
+		Parallel: r.Capacity.Commands, CPUs: r.Capacity.CPUs, MemoryMiB: r.Capacity.MemoryMiB, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly,
 		Job: r.Job, FailFast: r.FailFast, TimeoutMS: r.Timeout.Milliseconds(), NoCache: r.NoCache, HostDigest: r.HostDigest}})
 }
 
@@ -256,7 +256,8 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 	r := &run{
 		Config: c, cancel: cancel,
 		leases: make(map[string]event.Lease), byID: make(map[string]*jobRun),
-		housed: make(map[string]bool), roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
+		running: slots{Capacity: c.Capacity}, housed: make(map[string]bool),
+		roots: make(map[string]string), outcomes: make(map[string]event.Outcome),
 		messages: make(chan message), cancels: make(map[*plan.Node]context.CancelCauseFunc),
 		begun: make(map[*plan.Lane]bool), laneEnds: make(map[*plan.Lane]time.Time),
 		groups:  groupHolds{lanes: make(map[string]*plan.Lane), release: make(map[string]func()), told: make(map[string]bool)},

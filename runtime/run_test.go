@@ -25,6 +25,8 @@ type world struct {
 	events   []event.Event
 	running  map[string]int
 	peak     int
+	cpus     map[string]int  // of commands, by node
+	peakCPUs int             // of commands that do not run alone
 	made     map[string]bool // instances that are there
 	most     int             // instances that were there at one time
 	brokenAt int             // journal fails from this event on; 0: never
@@ -87,7 +89,11 @@ func (w *world) count(n *plan.Node, d int) {
 		return
 	}
 	w.running["command"] += d
+	w.running["cpus"] += d * w.cpus[n.ID]
 	w.peak = max(w.peak, w.running["command"])
+	if w.running["command"] > 1 {
+		w.peakCPUs = max(w.peakCPUs, w.running["cpus"])
+	}
 }
 
 func (w *world) set(name string, there bool) {
@@ -119,7 +125,7 @@ func (w *world) RemoveCommand(l event.Lease) string { return "remove " + l.Name 
 func (w *world) config(p *plan.Plan) runtime.Config {
 	return runtime.Config{
 		Plan: p, Run: runtime.RunContext{ID: "r", Dir: "/nowhere"},
-		Builds: w, Instances: w, Guests: w, Hosts: w, Releaser: w, Journal: w, Parallel: 2,
+		Builds: w, Instances: w, Guests: w, Hosts: w, Releaser: w, Journal: w, Capacity: runtime.Capacity{Commands: 2},
 		HostSetup:    func(context.Context, []string) error { return nil },
 		TakeSnapshot: func(context.Context) (event.SnapshotTaken, error) { return event.SnapshotTaken{}, nil },
 		OpenJob:      func(*runtime.JobContext) (func() error, error) { return func() error { return nil }, nil },
@@ -327,7 +333,7 @@ func TestFailFastCancelsTheRest(t *testing.T) {
 		}
 		w.script["execute-b"], w.script["execute-c"] = hang, hang
 		c := w.config(p)
-		c.FailFast, c.Parallel = true, 3
+		c.FailFast, c.Capacity.Commands = true, 3
 		s, _ := runtime.Run(t.Context(), c)
 		if s.ExitCode != runtime.ExitFailed || s.Jobs[1].Verdict != event.Cancelled || s.Jobs[2].Verdict != event.Cancelled {
 			t.Errorf("%+v", s)
@@ -384,7 +390,13 @@ func TestAnyRun(t *testing.T) {
 		}
 		interrupt := time.Duration(rapid.IntRange(0, 12).Draw(rt, "interrupt")) * time.Second
 		c := w.config(p)
-		c.Parallel = rapid.IntRange(1, 4).Draw(rt, "parallel")
+		c.Capacity.Commands = rapid.IntRange(1, 4).Draw(rt, "parallel")
+		c.Capacity.CPUs = rapid.IntRange(0, 6).Draw(rt, "cpus")
+		w.cpus = map[string]int{}
+		for i := range p.Jobs {
+			p.Jobs[i].Incus.CPUs = rapid.IntRange(1, 8).Draw(rt, "needs cpus")
+			w.cpus[plan.ExecuteID(p.Jobs[i].ID)] = p.Jobs[i].Incus.CPUs
+		}
 		c.FailFast = rapid.Bool().Draw(rt, "fail fast")
 		p.Lanes[0].TimeoutSecs = rapid.IntRange(0, 12).Draw(rt, "lane timeout")
 		c.Timeout = time.Duration(rapid.IntRange(0, 20).Draw(rt, "run timeout")) * time.Second
@@ -401,8 +413,14 @@ func TestAnyRun(t *testing.T) {
 			s, _ = runtime.Run(ctx, c)
 		})
 		w.holds(rt, p, s, jobs)
-		if w.most > c.Parallel+1 {
-			rt.Fatalf("%d instances at one time, %d commands", w.most, c.Parallel)
+		if c.Capacity.CPUs > 0 && w.peakCPUs > c.Capacity.CPUs {
+			rt.Fatalf("commands with %d processors at one time, of %d", w.peakCPUs, c.Capacity.CPUs)
+		}
+		if w.peak > c.Capacity.Commands {
+			rt.Fatalf("%d commands at one time, of %d", w.peak, c.Capacity.Commands)
+		}
+		if w.most > c.Capacity.Commands+1 {
+			rt.Fatalf("%d instances at one time, %d commands", w.most, c.Capacity.Commands)
 		}
 	})
 }

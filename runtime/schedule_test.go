@@ -21,7 +21,7 @@ func TestTheLongestRemainingPathStartsFirst(t *testing.T) {
 	guest(p, "after-a", nil, []string{"a"})
 	w := newWorld()
 	c := w.config(p)
-	c.Parallel = 1
+	c.Capacity.Commands = 1
 	c.Durations = map[string]time.Duration{}
 	for i, n := range p.Nodes { // no two alike: the order does not hang on a race
 		c.Durations[n.ID] = time.Duration(10+i) * time.Millisecond
@@ -106,7 +106,7 @@ func TestTheMakespanIsNearTheBestPossible(t *testing.T) {
 		w.sleeps(took)
 		synctest.Test(t, func(t *testing.T) {
 			c := w.config(p)
-			c.Parallel, c.Durations = slots, took
+			c.Capacity.Commands, c.Durations = slots, took
 			began := time.Now()
 			if s, err := runtime.Run(t.Context(), c); err != nil || s.ExitCode != 0 {
 				t.Fatalf("%+v, %v", s, err)
@@ -118,4 +118,29 @@ func TestTheMakespanIsNearTheBestPossible(t *testing.T) {
 	if worst > 1.10 {
 		t.Errorf("%.3f of the best possible", worst)
 	}
+}
+
+// TestSmallJobsGoBeforeOneThatDoesNotFit runs four jobs on four processors: the
+// one that needs all of them is the first by its remaining path.
+func TestSmallJobsGoBeforeOneThatDoesNotFit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := onelane()
+		took := map[string]time.Duration{}
+		for id, cpus := range map[string]int{"first": 2, "large": 4, "small": 1, "tiny": 1} {
+			guest(p, id, nil, nil).Incus.CPUs = cpus
+			took["execute-"+id] = 10 * time.Second
+		}
+		took["execute-first"], took["execute-large"] = 60*time.Second, 50*time.Second
+		w := newWorld()
+		w.sleeps(took)
+		c := w.config(p)
+		c.Capacity, c.Durations = runtime.Capacity{CPUs: 4, MemoryMiB: 1024}, took
+		began := time.Now()
+		if s, err := runtime.Run(t.Context(), c); err != nil || s.ExitCode != 0 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if d := time.Since(began); d != 110*time.Second {
+			t.Errorf("took %s, want 110s: small and tiny beside first, large after them", d)
+		}
+	})
 }

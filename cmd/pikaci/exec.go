@@ -116,7 +116,7 @@ type execution struct {
 	jobs []plan.Job
 	// source and stateRoot are absolute.
 	source, stateRoot string
-	parallel          int
+	capacity          runtime.Capacity
 	// resumed is nil for a new run.
 	resumed *resumed
 	limits  runtime.Limits
@@ -276,15 +276,15 @@ func (x *execution) settle() error {
 		return err
 	}
 	c := x.runner.Ceilings
-	x.parallel = x.flags.parallel
-	if x.parallel == 0 {
-		x.parallel = x.runner.Parallel
+	x.capacity.Commands = x.flags.parallel
+	if x.capacity.Commands == 0 {
+		x.capacity.Commands = x.runner.Parallel
 	}
-	if x.parallel == 0 {
-		x.parallel = runtime.Carries(x.plan, goruntime.NumCPU(), hostMemoryMiB())
+	if x.capacity.Commands == 0 {
+		x.capacity = runtime.Capacity{CPUs: goruntime.NumCPU(), MemoryMiB: hostMemoryMiB()}
 	}
-	if c.Parallel > 0 {
-		x.parallel = min(x.parallel, c.Parallel)
+	if most := c.Parallel; most > 0 && (x.capacity.Commands == 0 || x.capacity.Commands > most) {
+		x.capacity.Commands = most
 	}
 	x.limits = runtime.Limits{LogBytes: 2 << 30, ArtifactBytes: 1 << 30, ArtifactFiles: 10_000}
 	if c.LogBytes > 0 {

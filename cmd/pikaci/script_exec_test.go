@@ -53,6 +53,7 @@ var varying = []struct {
 	{regexp.MustCompile(`\b[0-2]\d:[0-5]\d:[0-5]\d\b`), "00:00:00"},
 	{regexp.MustCompile(`"pikaci": ?"[^"]*"`), `"pikaci": "VERSION"`},
 	{regexp.MustCompile(`\b\d+ files?, [0-9.]+ (MiB|KiB|B), `), "N files, SIZE, "},
+	{regexp.MustCompile(`\b\d+ processors? and \d+ MiB carry`), "N processors and N MiB carry"},
 }
 
 // normalize writes a file, or stdout or stderr, with fixed words in place of

@@ -53,12 +53,16 @@ type JournalOpened struct {
 
 // RunStarted says what is being carried out and where.
 type RunStarted struct {
-	PlanDigest string   `json:"plan_digest"`
-	SourceRoot string   `json:"source_root"`
-	RunDir     string   `json:"run_dir"`
-	Parallel   int      `json:"parallel"`
-	Lanes      []string `json:"lanes"`
-	Jobs       []string `json:"jobs"`
+	PlanDigest string `json:"plan_digest"`
+	SourceRoot string `json:"source_root"`
+	RunDir     string `json:"run_dir"`
+	// Parallel is the most commands at one time; 0: as many as CPUs and
+	// MemoryMiB carry, where those are set.
+	Parallel  int      `json:"parallel"`
+	CPUs      int      `json:"cpus,omitempty"`
+	MemoryMiB int      `json:"memory_mib,omitempty"`
+	Lanes     []string `json:"lanes"`
+	Jobs      []string `json:"jobs"`
 	// PrepareOnly says that only payloads are built: no job gets a verdict.
 	PrepareOnly bool `json:"prepare_only,omitempty"`
 	// Job is the one that was asked for, with those that it needs.

@@ -118,7 +118,7 @@ func (tr trouble) run(t *testing.T, dial func(context.Context, string, string) (
 			j.Logs = runtime.Logs{Host: logs.Host, Stdout: logs.Stdout, Stderr: logs.Stderr}
 			return func() error { return logs.Close(func(event.Stream, int64) {}) }, nil
 		},
-		Journal: journal, InfraRetries: 2, Parallel: 1, Limits: runtime.Limits{LogBytes: 1 << 20, ArtifactBytes: 1 << 20, ArtifactFiles: 9},
+		Journal: journal, InfraRetries: 2, Capacity: runtime.Capacity{Commands: 1}, Limits: runtime.Limits{LogBytes: 1 << 20, ArtifactBytes: 1 << 20, ArtifactFiles: 9},
 	})
 	if err != nil {
 		t.Errorf("the run: %v", err)

@@ -86,7 +86,7 @@ func (h *Human) Event(e event.Event) error {
 		if s.PrepareOnly {
 			what = " to prepare for"
 		}
-		h.say("run: %s, %s%s, %d at a time", count(len(s.Lanes), "lane"), count(len(s.Jobs), "job"), what, s.Parallel)
+		h.say("run: %s, %s%s, %s", count(len(s.Lanes), "lane"), count(len(s.Jobs), "job"), what, atATime(s))
 		h.say("record: %s", s.RunDir)
 	case e.Resumed != nil:
 		h.say("resumed: %s had ended", count(e.Resumed.Finished, "node"))
@@ -174,4 +174,16 @@ func size(n int64) string {
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
 	}
 	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+}
+
+// atATime says how much of a run goes on at one time.
+func atATime(s *event.RunStarted) string {
+	if s.CPUs == 0 {
+		return fmt.Sprintf("%d at a time", s.Parallel)
+	}
+	of := fmt.Sprintf("as many at a time as %s and %d MiB carry", count(s.CPUs, "processor"), s.MemoryMiB)
+	if s.Parallel > 0 {
+		of += fmt.Sprintf(", at most %d", s.Parallel)
+	}
+	return of
 }
