@@ -168,7 +168,7 @@ func (y *killYard) exec(id string, resume bool) []string {
 	if resume {
 		return []string{"exec", "--resume", id, "--runner", runner, "--parallel", "2"}
 	}
-	return []string{"exec", "plan.json", "--run-id", id, "--runner", runner, "--parallel", "2"}
+	return []string{"exec", "plan.json", "--no-cache", "--run-id", id, "--runner", runner, "--parallel", "2"}
 }
 
 // run carries the run out, or on, and kills it after that long, if it lasts; 0
