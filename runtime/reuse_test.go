@@ -127,7 +127,6 @@ func TestAPassWhoseArtifactsAreGoneRuns(t *testing.T) {
 		guest(p, "a", nil, nil).Cache = true
 		w := newWorld()
 		c := w.config(p)
-		c.InfraRetries = 2
 		c.Results = fixed{"a": {found: true, take: errors.New("an artifact is gone")}}
 		s, _ := runtime.Run(t.Context(), c)
 		if s.Jobs[0].Verdict != event.Passed || w.executed["execute-a"] != 1 || w.made["i-a"] {
