@@ -214,6 +214,9 @@ func (r *run) take(m message) {
 			j.active--
 		}
 	}
+	if n := m.node.IncusInstance; n != nil && m.outcome.Verdict == event.Cached {
+		delete(r.housed, n.Job) // none was made
+	}
 	c := classOf(m.node)
 	// A guest's command keeps its slot until its instance is gone.
 	if m.node.GuestCommand == nil {

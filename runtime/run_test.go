@@ -387,7 +387,8 @@ func TestAnyRun(t *testing.T) {
 		c.Parallel = rapid.IntRange(1, 4).Draw(rt, "parallel")
 		c.FailFast = rapid.Bool().Draw(rt, "fail fast")
 		c.InfraRetries = rapid.IntRange(0, 2).Draw(rt, "infra retries")
-		c.Results = drawPasses(rt, p)
+		passes := drawPasses(rt, p)
+		c.Results = passes
 		var s runtime.Summary
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
@@ -399,7 +400,8 @@ func TestAnyRun(t *testing.T) {
 			s, _ = runtime.Run(ctx, c)
 		})
 		w.holds(rt, p, s, jobs)
-		if w.most > c.Parallel+1 {
+		// A job whose pass is gone at the last moment gets one all the same.
+		if w.most > c.Parallel+1+passes.gone() {
 			rt.Fatalf("%d instances at one time, %d commands", w.most, c.Parallel)
 		}
 	})
