@@ -73,8 +73,9 @@ type jobFile struct {
 	writableWorkspace bool
 	artifacts         []string
 	needs             []string
-	cache             bool
-	finally           bool
+	// cache is nil where the lane does not say.
+	cache   *bool
+	finally bool
 }
 
 func newLaneFile(id string) laneFile {

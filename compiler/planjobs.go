@@ -50,7 +50,7 @@ func planJob(l *laneFile, roles map[string]role, j *jobFile) plan.Job {
 		Artifacts:         j.artifacts,
 		WritableWorkspace: j.writableWorkspace,
 		Retries:           j.retries,
-		Cache:             j.cache,
+		Cache:             reused(l, j),
 		Finally:           j.finally,
 		StagedPayloads:    stagedPayloads(l, roles, j),
 	}
@@ -59,6 +59,15 @@ func planJob(l *laneFile, roles map[string]role, j *jobFile) plan.Job {
 		p.Incus = &incus
 	}
 	return p
+}
+
+// reused reports whether an earlier pass of the job may stand in: what the lane
+// says, else whether all that the job can see is known by the plan.
+func reused(l *laneFile, j *jobFile) bool {
+	if j.cache != nil {
+		return *j.cache
+	}
+	return !j.host && !j.finally && l.incus.Network == defaultNetwork && len(j.secrets) == 0
 }
 
 // neededBy is a job with all that it needs, directly or not.

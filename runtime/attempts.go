@@ -32,9 +32,11 @@ func (r *run) work(ctx context.Context, t Task) event.Outcome {
 			mark(t.Job().Logs.Stdout)
 			mark(t.Job().Logs.Stderr)
 		}
+		gone := errors.As(err, new(*goneError))
 		switch {
 		case ctx.Err() != nil:
 			return out
+		case gone: // the next attempt runs the command
 		case out.Failure == event.Test && !t.Node.Prepares() && failed < t.Job().Job.Retries:
 			failed++
 		case out.Failure == event.Infra && broken < r.InfraRetries && mayPass(err):
@@ -46,7 +48,7 @@ func (r *run) work(ctx context.Context, t Task) event.Outcome {
 			return out
 		}
 		r.emit(event.Event{NodeRetried: &event.NodeRetried{Node: t.Node.ID, Attempt: t.Attempt, Outcome: out}})
-		if out.Failure == event.Infra && !pause(ctx, backOff<<(2*(broken-1))) {
+		if out.Failure == event.Infra && !gone && !pause(ctx, backOff<<(2*(broken-1))) {
 			return out
 		}
 		t.Attempt++

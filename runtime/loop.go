@@ -224,6 +224,9 @@ func (r *run) take(m message) {
 		r.builds--
 	case m.node.HostCommand != nil:
 		r.running.free(r.byID[m.node.Jobs[0]].Job)
+	case m.node.IncusInstance != nil && m.outcome.Verdict == event.Cached: // none was made
+		delete(r.housed, m.node.IncusInstance.Job)
+		r.settle(r.byID[m.node.IncusInstance.Job])
 	}
 	// A guest's command keeps its slot until its instance is gone.
 	r.endNode(m.node, m.outcome)

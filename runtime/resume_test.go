@@ -43,6 +43,11 @@ func TestAnyRunThatIsKilledGoesOn(t *testing.T) {
 			w.script[n.ID] = drawScript(rt, &n)
 		}
 		passes := drawPasses(rt, p)
+		for id, earlier := range passes {
+			if earlier.found { // it does what it did
+				delete(w.script, plan.ExecuteID(id))
+			}
+		}
 		parallel, failFast := rapid.IntRange(1, 4).Draw(rt, "parallel"), rapid.Bool().Draw(rt, "fail fast")
 		config := func(w *world) runtime.Config {
 			c := w.config(p)

@@ -88,5 +88,11 @@ func (r *run) reuse(ctx context.Context, t Task, l *event.ResultLookedUp) (event
 	told.Found, told.Reason = false, err.Error()
 	r.byID[told.Job].looked = &told
 	r.emit(event.Event{ResultLookedUp: &told})
-	return infra(err), err
+	return infra(err), &goneError{err}
 }
+
+// goneError means that what a pass brought back can't be had any more.
+type goneError struct{ err error }
+
+func (e *goneError) Error() string { return e.err.Error() }
+func (e *goneError) Unwrap() error { return e.err }

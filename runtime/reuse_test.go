@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -50,6 +51,15 @@ func drawPasses(rt *rapid.T, p *plan.Plan) fixed {
 		f[j.ID] = one
 	}
 	return f
+}
+
+func (f fixed) gone() (n int) {
+	for _, p := range f {
+		if p.found && p.take != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // fixed answers the same each time, from any number of goroutines.
@@ -127,7 +137,6 @@ func TestAPassWhoseArtifactsAreGoneRuns(t *testing.T) {
 		guest(p, "a", nil, nil).Cache = true
 		w := newWorld()
 		c := w.config(p)
-		c.InfraRetries = 2
 		c.Results = fixed{"a": {found: true, take: errors.New("an artifact is gone")}}
 		s, _ := runtime.Run(t.Context(), c)
 		if s.Jobs[0].Verdict != event.Passed || w.executed["execute-a"] != 1 || w.made["i-a"] {
@@ -211,6 +220,37 @@ func TestAJobWhoseInstanceWasMadeBefore(t *testing.T) {
 		s, _ := runtime.Run(t.Context(), c)
 		if s.Jobs[0].Verdict != event.Passed || len(lookups(w)) > 0 || w.made["i-a"] {
 			t.Errorf("%+v, looked up %v, made %v", s.Jobs[0], lookups(w), w.made)
+		}
+	})
+}
+
+// Cached jobs that wait for another one keep no instance from the others.
+func TestCachedJobsThatWaitTakeNoPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := onelane()
+		guest(p, "long", nil, nil)
+		w := newWorld()
+		w.script["execute-long"] = func(context.Context, int) (event.Outcome, error) {
+			time.Sleep(time.Hour)
+			return event.Outcome{Verdict: event.Passed}, nil
+		}
+		earlier := fixed{}
+		for _, id := range []string{"c1", "c2", "c3", "c4"} {
+			guest(p, id, nil, []string{"long"}).Cache = true
+			earlier[id] = pass{found: true}
+		}
+		guest(p, "other", nil, nil)
+		c := w.config(p)
+		c.Results = earlier
+		begun := time.Now()
+		w.script["execute-other"] = func(context.Context, int) (event.Outcome, error) {
+			if took := time.Since(begun); took > time.Minute {
+				t.Errorf("began after %s", took)
+			}
+			return event.Outcome{Verdict: event.Passed}, nil
+		}
+		if s, err := runtime.Run(t.Context(), c); err != nil || s.ExitCode != 0 {
+			t.Errorf("%+v, %v", s, err)
 		}
 	})
 }

@@ -401,7 +401,8 @@ func TestAnyRun(t *testing.T) {
 		p.Lanes[0].TimeoutSecs = rapid.IntRange(0, 12).Draw(rt, "lane timeout")
 		c.Timeout = time.Duration(rapid.IntRange(0, 20).Draw(rt, "run timeout")) * time.Second
 		c.InfraRetries = rapid.IntRange(0, 2).Draw(rt, "infra retries")
-		c.Results = drawPasses(rt, p)
+		passes := drawPasses(rt, p)
+		c.Results = passes
 		var s runtime.Summary
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(context.Background())
@@ -419,7 +420,7 @@ func TestAnyRun(t *testing.T) {
 		if w.peak > c.Capacity.Commands {
 			rt.Fatalf("%d commands at one time, of %d", w.peak, c.Capacity.Commands)
 		}
-		if w.most > c.Capacity.Commands+1 {
+		if w.most > c.Capacity.Commands+1+passes.gone() { // a job whose pass is gone at the last moment gets one all the same
 			rt.Fatalf("%d instances at one time, %d commands", w.most, c.Capacity.Commands)
 		}
 	})

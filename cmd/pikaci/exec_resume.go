@@ -17,6 +17,7 @@ import (
 	"github.com/sledtools/pikaci/runtime/gc"
 	"github.com/sledtools/pikaci/runtime/host"
 	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/runtime/result"
 	"github.com/sledtools/pikaci/runtime/snapshot"
 	"github.com/sledtools/pikaci/schema/plan"
 )
@@ -84,6 +85,9 @@ func (r *resumed) complete(s *session) error {
 	}
 	if err := writeRecords(r.dir, run, fold.Outputs()); err != nil {
 		return diskFull(err)
+	}
+	if err := result.Keep(filepath.Dir(filepath.Dir(r.dir.Path)), &run); err != nil {
+		s.note("pikaci: %v", err)
 	}
 	s.note("pikaci: run %s had ended: %s; its records are complete now", r.dir.ID, ended.Verdict)
 	if ended.ExitCode == runtime.ExitPassed {

@@ -296,18 +296,22 @@ func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir) (event.Sn
 }
 
 // gitState is the commit of the source tree and whether it has changes; empty
-// where it is no git tree.
+// where it is no git tree, or has no commit.
 func gitState(ctx context.Context, source string) (head string, dirty bool) {
-	git := func(args ...string) (string, error) {
-		out, err := exec.CommandContext(ctx, "git", append([]string{"-C", source}, args...)...).Output()
-		return strings.TrimSpace(string(out)), err
-	}
-	head, err := git("rev-parse", "HEAD")
+	// One process says both: each takes longer to start than to answer.
+	out, err := exec.CommandContext(ctx, "git", "-C", source, "status", "--porcelain=v2", "--branch", "--untracked-files=normal").Output()
 	if err != nil {
 		return "", false
 	}
-	changes, err := git("status", "--porcelain", "--untracked-files=normal")
-	return head, err != nil || changes != ""
+	for line := range strings.Lines(string(out)) {
+		switch oid, found := strings.CutPrefix(line, "# branch.oid "); {
+		case found && !strings.HasPrefix(oid, "("):
+			head = strings.TrimSpace(oid)
+		case !strings.HasPrefix(line, "#"):
+			dirty = true
+		}
+	}
+	return head, dirty && head != ""
 }
 
 // interrupts turns the first signal, or another process's asking, into the end

@@ -115,6 +115,8 @@ type logView struct {
 	buffer *bufio.Writer
 	out    logWriter
 	cut    []event.LogTruncated
+	// cached are jobs whose logs another run has.
+	cached []event.JobFinished
 }
 
 type logWriter interface {
@@ -168,6 +170,9 @@ func (l *logView) show(ctx context.Context, s *session, follow bool) error {
 	if l.killed {
 		s.note("pikaci: run %s was killed", l.dir.ID)
 	}
+	for _, j := range l.cached {
+		s.note("pikaci: job %s is cached: its logs are those of run %s", j.Job, j.CachedFrom)
+	}
 	for _, c := range l.cut {
 		s.note("pikaci: %s of job %s was cut off: %d bytes went over the runner's ceiling", c.Stream, c.Job, c.Bytes)
 	}
@@ -215,6 +220,9 @@ func (l *logView) event(e event.Event) error {
 	case e.LogTruncated != nil && slices.Contains(l.jobs, e.LogTruncated.Job) && slices.Contains(l.streams, e.LogTruncated.Stream):
 		l.cut = append(l.cut, *e.LogTruncated)
 	case e.JobFinished != nil:
+		if f := e.JobFinished; f.Verdict == event.Cached && slices.Contains(l.jobs, f.Job) {
+			l.cached = append(l.cached, *f)
+		}
 		l.ended = append(l.ended, e.JobFinished.Job)
 		l.over = l.over || e.JobFinished.Job == l.only
 	case e.RunFinished != nil:

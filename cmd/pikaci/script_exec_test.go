@@ -51,6 +51,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"bytes": ?\d+`), `"bytes": 0`},
 	{regexp.MustCompile(`"20\d\d-\d\d-\d\dT[0-9:.]+Z"`), `"TIME"`},
 	{regexp.MustCompile(`\b[0-2]\d:[0-5]\d:[0-5]\d\b`), "00:00:00"},
+	{regexp.MustCompile(`"Linux \S+ (x86_64|aarch64)"`), `"KERNEL"`},
 	{regexp.MustCompile(`"pikaci": ?"[^"]*"`), `"pikaci": "VERSION"`},
 	{regexp.MustCompile(`\b\d+ files?, [0-9.]+ (MiB|KiB|B), `), "N files, SIZE, "},
 	{regexp.MustCompile(`\b\d+ processors? and \d+ MiB carry`), "N processors and N MiB carry"},

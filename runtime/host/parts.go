@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"os"
 	goruntime "runtime"
 
@@ -26,7 +27,7 @@ func (x *Executor) Parts(context.Context, *runtime.JobContext) ([]event.Part, er
 	}
 	sum := sha256.Sum256(passed)
 	return []event.Part{
-		{Name: "host", Value: name + ", " + goruntime.GOOS + "/" + goruntime.GOARCH},
+		{Name: "host", Value: fmt.Sprintf("%s, %s/%s, uid %d", name, goruntime.GOOS, goruntime.GOARCH, os.Getuid())},
 		{Name: "host_env", Value: hex.EncodeToString(sum[:])},
 	}, nil
 }

@@ -1,6 +1,7 @@
 package incus
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"net/url"
 	goruntime "runtime"
@@ -80,7 +81,7 @@ func hostProgramDir(j *runtime.JobContext) string {
 	if err != nil {
 		return "(the guest program)"
 	}
-	return programDir(j.RunContext, b)
+	return programDir(j.RunContext, sha256.Sum256(b))
 }
 
 // async is a request that the server answers by an operation, and the wait for

@@ -35,15 +35,13 @@ func programFor(architecture string) ([]byte, error) {
 
 // programDir is the folder of a guest program that instances mount. It is
 // named after its content and shared by all runs of a state root.
-func programDir(r *runtime.RunContext, program []byte) string {
-	sum := sha256.Sum256(program)
+func programDir(r *runtime.RunContext, sum [sha256.Size]byte) string {
 	return filepath.Join(r.StateRoot, "guest", hex.EncodeToString(sum[:8]))
 }
 
 // placeProgram puts the guest program where instances mount it. Another run
 // may do the same at the same time.
-func placeProgram(r *runtime.RunContext, program []byte) error {
-	dir := programDir(r, program)
+func placeProgram(dir string, program []byte) error {
 	name := filepath.Join(dir, filepath.Base(guest.Program))
 	if b, err := os.ReadFile(name); err == nil && bytes.Equal(b, program) {
 		return nil

@@ -37,7 +37,7 @@ func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, e
 	lease := event.Lease{Kind: leaseKind, Name: InstanceName(j.ID, j.Job.ID), Project: x.options.Project,
 		Node: t.Node.ID, Job: j.Job.ID}
 	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Create, Job: j.Job.ID, Detail: lease.Name}, func() error {
-		if err := placeProgram(j.RunContext, x.program); err != nil {
+		if err := placeProgram(programDir(j.RunContext, x.programDigest()), x.program); err != nil {
 			return err
 		}
 		if err := t.Emit(event.Event{LeaseIntended: &lease}); err != nil {
@@ -59,7 +59,7 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 	for _, profile := range j.Job.Incus.Profiles {
 		nics = append(nics, x.nics[profile]...)
 	}
-	request := createInstance(x.options, j, programDir(j.RunContext, x.program), nics)
+	request := createInstance(x.options, j, programDir(j.RunContext, x.programDigest()), nics)
 	// That which Preflight saw, whatever the alias is moved to meanwhile.
 	if fingerprint := x.images[imageKey(j.Job.Incus)]; fingerprint != "" {
 		request.Source.Alias, request.Source.Fingerprint = "", fingerprint

@@ -2,7 +2,6 @@ package incus
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -26,7 +25,7 @@ func (x *Executor) Parts(_ context.Context, j *runtime.JobContext) ([]event.Part
 	for _, name := range in.Profiles {
 		profiles = append(profiles, name+" "+x.profiles[name])
 	}
-	program := sha256.Sum256(x.program)
+	program := x.programDigest()
 	// A virtual machine has a kernel of its own, and yet the host's processor.
 	host := x.kernel
 	if in.InstanceType == plan.VirtualMachine {

@@ -93,8 +93,12 @@ type snapshotRecord struct {
 
 // WriteSnapshot writes pikaci-snapshot.json, beside the snapshot.
 func (d *Dir) WriteSnapshot(source string, s event.SnapshotTaken) error {
-	return d.WriteJSON("pikaci-snapshot.json", snapshotRecord{SourceRoot: source, GitHead: s.GitHead,
-		GitDirty: s.GitDirty, CreatedAt: time.Now().UTC(), ContentHash: s.ContentHash})
+	b, err := json.MarshalIndent(snapshotRecord{SourceRoot: source, GitHead: s.GitHead,
+		GitDirty: s.GitDirty, CreatedAt: time.Now().UTC(), ContentHash: s.ContentHash}, "", "  ")
+	if err != nil {
+		return err
+	}
+	return d.WriteReport("pikaci-snapshot.json", append(b, '\n')) // the journal says the same, and is synced
 }
 
 // WriteResult writes the record of one job into its folder.

@@ -22,6 +22,8 @@ type Explanation struct {
 	event.Outcome
 	// Now is what it does, if it has not ended.
 	Now string `json:"now,omitempty"`
+	// Reuse is whether an earlier pass stood in, and what its result hangs on.
+	Reuse *event.ResultLookedUp `json:"reuse,omitempty"`
 	// Retried are its earlier attempts.
 	Retried []event.Outcome `json:"retried"`
 	// Needs are the jobs and payloads that it waited for.
@@ -33,6 +35,8 @@ type Explanation struct {
 	Artifacts int                  `json:"artifacts"`
 	Refused   int                  `json:"refused"`
 	Truncated []event.LogTruncated `json:"truncated"`
+
+	host, began bool
 }
 
 // GroupWait is a lane's wait for its concurrency group, and who had it.
@@ -63,7 +67,7 @@ func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explana
 		return Explanation{}, false
 	}
 	j, planned := &r.Jobs[i], &p.Jobs[k]
-	x := Explanation{Run: r.ID, Job: job, Lane: planned.Lane, Outcome: j.Outcome,
+	x := Explanation{Run: r.ID, Job: job, Lane: planned.Lane, Outcome: j.Outcome, Reuse: j.Result, host: planned.Host(),
 		Retried: []event.Outcome{}, Groups: []GroupWait{}, Needs: needs(r, planned), Waited: Path(r, p, plan.ExecuteID(job), now), Truncated: j.Truncated}
 	if j.Verdict == "" {
 		state, what := underWay(r, j, now)
@@ -87,6 +91,7 @@ func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explana
 	}
 	for _, n := range r.Nodes {
 		if n.ID == plan.ExecuteID(job) {
+			x.began = n.StartedAt != nil
 			x.Retried = append(x.Retried, n.Retried...)
 		}
 	}
@@ -140,6 +145,9 @@ func WriteExplanation(w io.Writer, x Explanation, last []string) error {
 	}
 	if x.Chosen != "" {
 		fmt.Fprintf(&b, "chosen: %s\n", oneLine(x.Chosen))
+	}
+	if line := reuse(x.Reuse, x.host && x.began); line != "" {
+		fmt.Fprintf(&b, "reuse: %s\n", line)
 	}
 	for _, n := range x.Needs {
 		what := n.Node

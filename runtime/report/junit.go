@@ -44,14 +44,19 @@ type (
 		Value string `xml:"value,attr"`
 	}
 	junitCase struct {
-		Name      string       `xml:"name,attr"`
-		Class     string       `xml:"classname,attr"`
-		Time      string       `xml:"time,attr"`
-		Failure   *junitReason `xml:"failure"`
-		Error     *junitReason `xml:"error"`
-		Skipped   *junitReason `xml:"skipped"`
-		SystemOut *junitText   `xml:"system-out"`
-		SystemErr *junitText   `xml:"system-err"`
+		Name  string `xml:"name,attr"`
+		Class string `xml:"classname,attr"`
+		Time  string `xml:"time,attr"`
+		// Properties say which run a cached job's pass is in.
+		Properties *junitProperties `xml:"properties"`
+		Failure    *junitReason     `xml:"failure"`
+		Error      *junitReason     `xml:"error"`
+		Skipped    *junitReason     `xml:"skipped"`
+		SystemOut  *junitText       `xml:"system-out"`
+		SystemErr  *junitText       `xml:"system-err"`
+	}
+	junitProperties struct {
+		List []junitProperty `xml:"property"`
 	}
 	junitReason struct {
 		Message string `xml:"message,attr"`
@@ -174,6 +179,8 @@ func jobCase(j *record.JobRecord, lane string, state record.State, ends LogEnds)
 func (c *junitCase) judge(o event.Outcome, state record.State, last []string) {
 	reason := &junitReason{Message: xmlText(why(o)), Type: string(o.Failure), Text: xmlBody(last)}
 	switch {
+	case o.Verdict == event.Cached:
+		c.Properties = &junitProperties{[]junitProperty{{Name: "cached_from", Value: xmlText(o.CachedFrom)}}}
 	case o.Verdict == event.Failed && (o.Failure == event.Test || o.Failure == event.Timeout):
 		c.Failure = reason
 	case o.Verdict == event.Failed:

@@ -74,7 +74,7 @@ func TestExplainWaits(t *testing.T) {
 			"at 0.00s   for 0.99s   execute-c waits for group g, had by run x\n",
 			"at 0.99s   for 3.00s   execute-c waits for group g, had by lane lane-b\n",
 		}},
-		"nobody waited":    {0, record.Finished, "a", []string{"job a of lane lane-a: running: execute-a for 6.00s\nwhat its end"}},
+		"nobody waited":    {0, record.Finished, "a", []string{"job a of lane lane-a: running: execute-a for 6.00s\nreuse: ran: host jobs do, unless their lane says cache: true\nwhat its end"}},
 		"for a group":      {2000, record.Running, "c", []string{"job c of lane lane-c: waiting: for group g, had by lane lane-b, for 0.50s\n"}},
 		"for a slot":       {5, record.Running, "b", []string{"job b of lane lane-b: waiting: for a slot, had by a\n"}},
 		"killed meanwhile": {2000, record.Killed, "c", []string{"job c of lane lane-c: killed\n"}},

@@ -1,0 +1,34 @@
+package host_test
+
+import (
+	"reflect"
+	"testing"
+
+	"github.com/sledtools/pikaci/runtime/host"
+)
+
+// What the host passes on is part of a result, and no value of it is shown.
+func TestPartsHangOnWhatIsPassed(t *testing.T) {
+	env := map[string]string{"PATH": "/bin", "PASSED": "hunter2", "OTHER": "x"}
+	parts := func() any {
+		x := host.New(host.Options{PassEnv: []string{"PASSED"}, LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok }})
+		p, err := x.Parts(t.Context(), nil)
+		if err != nil || len(p) != 2 || p[1].Name != "host_env" || len(p[1].Value) != 64 {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		return p
+	}
+	first := parts()
+	env["OTHER"] = "y"
+	if got := parts(); !reflect.DeepEqual(got, first) {
+		t.Errorf("what is not passed changes %+v to %+v", first, got)
+	}
+	for _, name := range []string{"PATH", "PASSED"} {
+		before := env[name]
+		env[name] = "changed"
+		if got := parts(); reflect.DeepEqual(got, first) {
+			t.Errorf("%s changes nothing", name)
+		}
+		env[name] = before
+	}
+}
