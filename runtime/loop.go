@@ -32,6 +32,8 @@ type run struct {
 	outcomes map[string]event.Outcome
 	// ended are jobs that ended since releaseEnded was last called.
 	ended []*jobRun
+	// logErrs are of logs that could not be opened, or written whole.
+	logErrs error
 
 	mu     sync.Mutex
 	leases map[string]event.Lease // by job
@@ -41,6 +43,9 @@ type run struct {
 // jobRun is a job of the run, with what the loop keeps of it.
 type jobRun struct {
 	JobContext
+	// opened says that its logs were opened, or could not be; closeLogs is nil
+	// where they are not open.
+	opened    bool
 	closeLogs func() error
 	// began is when its command node started.
 	began time.Time
@@ -61,12 +66,6 @@ type message struct {
 // carryOut drives all nodes to their end. Workers only execute; this goroutine
 // decides, and no other reads or changes the states.
 func (r *run) carryOut(ctx context.Context) {
-	for _, j := range r.jobs {
-		if err := r.openJob(j); err != nil {
-			r.endUnstarted(err)
-			return
-		}
-	}
 	r.releaseEnded()
 	ended := ctx.Done()
 	defer r.releaseGroups()
@@ -102,16 +101,32 @@ func (r *run) carryOut(ctx context.Context) {
 	}
 }
 
+// openJob opens the job's logs with its first node: a run may have thousands of
+// jobs, and a process not as many files.
 func (r *run) openJob(j *jobRun) error {
-	if r.PrepareOnly && j.Job.Host() {
+	if j.opened || r.PrepareOnly && j.Job.Host() {
 		return nil
 	}
+	j.opened = true
 	closeLogs, err := r.OpenJob(&j.JobContext)
 	if err != nil {
 		return fmt.Errorf("open the logs of job %s: %w", j.Job.ID, err)
 	}
 	j.closeLogs = closeLogs
 	return nil
+}
+
+// closeJob closes the logs of a job that is over. One that never began gets
+// empty ones.
+func (r *run) closeJob(j *jobRun) {
+	err := r.openJob(j)
+	if j.closeLogs != nil {
+		if err = j.closeLogs(); err != nil {
+			err = fmt.Errorf("the log of job %s is not whole: %w", j.Job.ID, err)
+		}
+		j.closeLogs = nil
+	}
+	r.logErrs = errors.Join(r.logErrs, err)
 }
 
 // startReady starts what is ready, as far as there are slots.
@@ -170,8 +185,10 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 	r.busy[classOf(n)]++
 	r.workers++
 	t := Task{Node: n, Attempt: r.Resume.attempt(n.ID), Run: &r.Run, Emit: r.emit}
+	var opened error
 	for _, id := range n.Jobs {
 		if j := r.byID[id]; j != nil {
+			opened = errors.Join(opened, r.openJob(j))
 			t.Jobs = append(t.Jobs, &j.JobContext)
 			j.active++
 			if !n.Prepares() && j.began.IsZero() {
@@ -179,7 +196,15 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 			}
 		}
 	}
-	go func() { r.messages <- message{node: n, outcome: r.work(ctx, t)} }()
+	go func() {
+		m := message{node: n}
+		if opened != nil {
+			m.outcome = infra(opened)
+		} else {
+			m.outcome = r.work(ctx, t)
+		}
+		r.messages <- m
+	}()
 }
 
 func infra(err error) event.Outcome {
