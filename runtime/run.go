@@ -170,6 +170,7 @@ func (r *run) hostSetup(ctx context.Context) error {
 
 func (r *run) snapshot(ctx context.Context) error {
 	if r.Resume != nil && r.Resume.Snapshot != nil {
+		r.Run.SnapshotHash = r.Resume.Snapshot.ContentHash
 		return nil
 	}
 	return r.phase(event.PhaseStarted{Phase: event.Snapshot}, func() error {
