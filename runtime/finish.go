@@ -114,7 +114,9 @@ func (r *run) abandon(cause error) {
 
 // finish gives the verdicts of lanes and run, and closes the logs.
 func (r *run) finish(ctx context.Context, err error) (Summary, error) {
-	s := Summary{Left: r.left}
+	r.mu.Lock() // those who are not waited for may still end
+	s := Summary{Left: r.left, NoSpace: r.noSpace}
+	r.mu.Unlock()
 	for _, j := range r.jobs {
 		if j.closeLogs != nil {
 			r.closeJob(j)

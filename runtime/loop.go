@@ -38,6 +38,8 @@ type run struct {
 	mu     sync.Mutex
 	leases map[string]event.Lease // by job
 	left   []event.LeaseLeft
+	// noSpace is the first error of a full disk.
+	noSpace error
 }
 
 // jobRun is a job of the run, with what the loop keeps of it.
