@@ -156,5 +156,12 @@ func (r *run) execute(ctx context.Context, t Task) (event.Outcome, error) {
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)), errors.Is(err, context.Canceled):
 		return cutShort(context.Cause(ctx)), err
 	}
+	if errors.Is(err, syscall.ENOSPC) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.noSpace == nil {
+			r.noSpace = err
+		}
+	}
 	return infra(err), err
 }

@@ -69,7 +69,8 @@ func TestWhatAPersonMustMendIsNotTriedAgain(t *testing.T) {
 		w.script["execute-a"] = breaksUntil(2, err)
 		c := w.config(p)
 		c.InfraRetries = 2
-		if s, _ := runtime.Run(t.Context(), c); s.ExitCode != runtime.ExitInfra {
+		s, _ := runtime.Run(t.Context(), c)
+		if s.ExitCode != runtime.ExitInfra || errors.Is(err, syscall.ENOSPC) != (s.NoSpace != nil) {
 			t.Errorf("%v: %+v", err, s)
 		}
 	}

@@ -19,6 +19,9 @@ func (r *run) releaseIfOver(j *jobRun, hasSlot bool) {
 	_, held := r.leases[j.Job.ID]
 	r.mu.Unlock()
 	over := j.finished != nil && j.active == 0 && !j.releasing
+	if over && (j.closeLogs != nil || !j.opened) {
+		r.closeJob(j)
+	}
 	if !held || !over {
 		if hasSlot {
 			r.running.free(j.Job)
@@ -117,17 +120,18 @@ func (r *run) abandon(cause error) {
 
 // finish gives the verdicts of lanes and run, and closes the logs.
 func (r *run) finish(ctx context.Context, err error) (Summary, error) {
-	s := Summary{Left: r.left}
+	r.mu.Lock() // those who are not waited for may still end
+	s := Summary{Left: r.left, NoSpace: r.noSpace}
+	r.mu.Unlock()
 	for _, j := range r.jobs {
 		if j.closeLogs != nil {
-			if logErr := j.closeLogs(); logErr != nil {
-				err = errors.Join(err, fmt.Errorf("the log of job %s is not whole: %w", j.Job.ID, logErr))
-			}
+			r.closeJob(j)
 		}
 		if j.finished != nil {
 			s.Jobs = append(s.Jobs, *j.finished)
 		}
 	}
+	err = errors.Join(err, r.logErrs)
 	for _, l := range r.Plan.Lanes {
 		if v, ok := r.laneVerdict(l.ID, l.Jobs, l.Partial); ok && !r.PrepareOnly {
 			f := event.LaneFinished{Lane: l.ID, Verdict: v}

@@ -44,15 +44,22 @@ type run struct {
 	outcomes map[string]event.Outcome
 	// ended are jobs that ended since releaseEnded was last called.
 	ended []*jobRun
+	// logErrs are of logs that could not be opened, or written whole.
+	logErrs error
 
 	mu     sync.Mutex
 	leases map[string]event.Lease // by job
 	left   []event.LeaseLeft
+	// noSpace is the first error of a full disk.
+	noSpace error
 }
 
 // jobRun is a job of the run, with what the loop keeps of it.
 type jobRun struct {
 	JobContext
+	// opened says that its logs were opened, or could not be; closeLogs is nil
+	// where they are not open.
+	opened    bool
 	closeLogs func() error
 	// silence is nil where the job may be silent.
 	silence *silence
@@ -78,12 +85,6 @@ type message struct {
 // carryOut drives all nodes to their end. Workers only execute; this goroutine
 // decides, and no other reads or changes the states.
 func (r *run) carryOut(ctx context.Context) {
-	for _, j := range r.jobs {
-		if err := r.openJob(j); err != nil {
-			r.endUnstarted(err)
-			return
-		}
-	}
 	r.releaseEnded()
 	ended := ctx.Done()
 	defer r.releaseGroups()
@@ -119,10 +120,13 @@ func (r *run) carryOut(ctx context.Context) {
 	}
 }
 
+// openJob opens the job's logs with its first node: a run may have thousands of
+// jobs, and a process not as many files.
 func (r *run) openJob(j *jobRun) error {
-	if r.PrepareOnly && j.Job.Host() {
+	if j.opened || r.PrepareOnly && j.Job.Host() {
 		return nil
 	}
+	j.opened = true
 	closeLogs, err := r.OpenJob(&j.JobContext)
 	if err != nil {
 		return fmt.Errorf("open the logs of job %s: %w", j.Job.ID, err)
@@ -133,6 +137,19 @@ func (r *run) openJob(j *jobRun) error {
 		j.Logs.Stdout, j.Logs.Stderr = listened{j.Logs.Stdout, j.silence}, listened{j.Logs.Stderr, j.silence}
 	}
 	return nil
+}
+
+// closeJob closes the logs of a job that is over. One that never began gets
+// empty ones.
+func (r *run) closeJob(j *jobRun) {
+	err := r.openJob(j)
+	if j.closeLogs != nil {
+		if err = j.closeLogs(); err != nil {
+			err = fmt.Errorf("the log of job %s is not whole: %w", j.Job.ID, err)
+		}
+		j.closeLogs = nil
+	}
+	r.logErrs = errors.Join(r.logErrs, err)
 }
 
 // startReady starts what is ready, as far as there are slots.
@@ -186,8 +203,10 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 	// Its end is the loop's to say: not all ends with the run's context.
 	ctx, r.cancels[n] = context.WithCancelCause(context.WithoutCancel(ctx))
 	t := Task{Node: n, Attempt: r.Resume.attempt(n.ID), Run: &r.Run, Emit: r.emit}
+	var opened error
 	for _, id := range n.Jobs {
 		if j := r.byID[id]; j != nil {
+			opened = errors.Join(opened, r.openJob(j))
 			t.Jobs = append(t.Jobs, &j.JobContext)
 			j.active++
 			r.laneStarts(j.Lane)
@@ -196,7 +215,15 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 			}
 		}
 	}
-	go func() { r.messages <- message{node: n, outcome: r.work(ctx, t)} }()
+	go func() {
+		m := message{node: n}
+		if opened != nil {
+			m.outcome = infra(opened)
+		} else {
+			m.outcome = r.work(ctx, t)
+		}
+		r.messages <- m
+	}()
 }
 
 func infra(err error) event.Outcome {

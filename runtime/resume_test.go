@@ -158,3 +158,29 @@ func TestARetriedJobThatIsKilledKeepsItsAttempt(t *testing.T) {
 		})
 	}
 }
+
+// seesHash keeps the snapshot's hash that a build is told of.
+type seesHash struct {
+	*world
+	hash string
+}
+
+func (s *seesHash) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
+	s.hash = t.Run.SnapshotHash
+	return s.world.Execute(ctx, t)
+}
+
+// Outputs are known by the snapshot's hash, which an earlier owner took.
+func TestAResumedRunKnowsItsSnapshot(t *testing.T) {
+	p := onelane()
+	guest(p, "a", []string{"build"}, nil)
+	w := newWorld()
+	progress := runtime.Progress{}
+	progress.Add(event.Event{SnapshotTaken: &event.SnapshotTaken{ContentHash: "sha256:h"}})
+	c := w.config(p)
+	builds := &seesHash{world: w}
+	c.Resume, c.Adopter, c.Builds = &progress, w, builds
+	if s, err := runtime.Run(t.Context(), c); err != nil || s.ExitCode != 0 || builds.hash != "sha256:h" {
+		t.Errorf("%+v, %v, hash %q", s, err, builds.hash)
+	}
+}

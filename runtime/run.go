@@ -101,6 +101,9 @@ type Summary struct {
 	Lanes    []event.LaneFinished
 	// Left is what could not be taken back.
 	Left []event.LeaseLeft
+	// NoSpace is the first error of a node that found the host's disk full; nil
+	// where none did.
+	NoSpace error
 }
 
 // Run carries out the plan and returns how it ended. The error is of the run

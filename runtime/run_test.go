@@ -528,3 +528,52 @@ func drawPlan(rt *rapid.T, jobs int) *plan.Plan {
 	}
 	return p
 }
+
+// Logs are open while a node of their job runs, and no longer: a run may have
+// more jobs than a process files. A job that never began has them, too.
+func TestLogsAreOpenWhileTheirJobRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := onelane()
+		for i := range 50 {
+			guest(p, fmt.Sprint("j", i), nil, nil)
+		}
+		guest(p, "skipped", nil, []string{"j0"})
+		w := newWorld()
+		w.script["execute-j0"] = fails(event.Test)
+		c := w.config(p)
+		open, most, opened, closed := 0, 0, 0, 0
+		c.OpenJob = func(*runtime.JobContext) (func() error, error) {
+			open++
+			opened++
+			most = max(most, open)
+			return func() error { open--; closed++; return nil }, nil
+		}
+		if s, err := runtime.Run(t.Context(), c); err != nil || len(s.Jobs) != 51 {
+			t.Fatalf("%+v, %v", s, err)
+		}
+		if most > 2*c.Capacity.Commands+1 || opened != 51 || closed != 51 {
+			t.Errorf("%d at one time, %d opened, %d closed", most, opened, closed)
+		}
+	})
+}
+
+// A job whose logs can't be opened could not be carried out; others are.
+func TestLogsThatCantBeOpened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := onelane()
+		guest(p, "a", nil, nil)
+		guest(p, "b", nil, nil)
+		w := newWorld()
+		c := w.config(p)
+		c.OpenJob = func(j *runtime.JobContext) (func() error, error) {
+			if j.Job.ID == "a" {
+				return nil, errors.New("too many open files")
+			}
+			return func() error { return nil }, nil
+		}
+		s, _ := runtime.Run(t.Context(), c)
+		if s.ExitCode != runtime.ExitInfra || s.Jobs[0].Failure != event.Infra || s.Jobs[1].Verdict != event.Passed || w.executed["prepare-a-runner"] > 0 {
+			t.Errorf("%+v, %v", s, w.executed)
+		}
+	})
+}

@@ -35,13 +35,39 @@ func supervise(stdin *os.File) error {
 	if err := readJSON(stdin, &r); err != nil {
 		return errors.New("read the request: " + err.Error())
 	}
+	room := keepRoom()
 	status := runJob(ctx, r)
 	status.Stdout, status.Stderr = sizeOf(stdoutFile), sizeOf(stderrFile)
 	b, err := json.Marshal(status)
 	if err != nil {
 		return err
 	}
-	return writeWhole(statusFile, b)
+	return room.write(b)
+}
+
+// room is a place for the status on a disk that the job may fill.
+type room struct{ file *os.File }
+
+// keepRoom takes the room, as far as it is to be had.
+func keepRoom() room {
+	f, err := os.OpenFile(statusFile+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0o600)
+	if err != nil {
+		return room{}
+	}
+	syscall.Fallocate(int(f.Fd()), 0, 0, guest.MaxStatus)
+	return room{f}
+}
+
+// write makes the room the status, whole or not at all.
+func (r room) write(b []byte) error {
+	if r.file == nil {
+		return writeWhole(statusFile, b)
+	}
+	_, err := r.file.WriteAt(b, 0)
+	if err = errors.Join(err, r.file.Truncate(int64(len(b))), r.file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(r.file.Name(), statusFile)
 }
 
 func runJob(ctx context.Context, r guest.Request) guest.Status {

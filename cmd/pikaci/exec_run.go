@@ -128,7 +128,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if reportsErr != nil && !errors.Is(err, syscall.ENOSPC) {
 		s.note("pikaci: %v", reportsErr)
 	}
-	err = diskFull(err)
+	err = diskFull(errors.Join(err, summary.NoSpace))
 	if err != nil && summary.ExitCode == runtime.ExitPassed {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/sledtools/pikaci/runtime/host"
 	"github.com/sledtools/pikaci/runtime/incus"
 	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // TestKilledAtAnyMoment kills exec -9 at random moments on the real Incus, and
@@ -50,10 +51,13 @@ func TestKilledAtAnyMoment(t *testing.T) {
 }
 
 type killYard struct {
-	t     *testing.T
-	dir   string
-	whole time.Duration
-	jobs  []string
+	t   *testing.T
+	dir string
+	// env is of all commands, and incusDir where their Incus keeps its things.
+	env      []string
+	incusDir string
+	whole    time.Duration
+	jobs     []string
 	// anew says that the run takes no pass of an earlier one.
 	anew                                    bool
 	kills, resumed, collected, none, cached int
@@ -108,11 +112,14 @@ const killFlake = `{
 }
 `
 
-// killWant is each job's verdict and output.
-var killWant = map[string]struct {
+// fate is what becomes of a job, whatever is killed meanwhile.
+type fate struct {
 	verdict event.Verdict
 	stdout  string
-}{
+}
+
+// killWant is each job's verdict and output.
+var killWant = map[string]fate{
 	"prints":       {event.Passed, "word\n" + lines(40)},
 	"fails":        {event.Failed, "out\nout\n"},
 	"needs-prints": {event.Passed, "after\n"},
@@ -129,21 +136,28 @@ func lines(n int) string {
 }
 
 func newKillYard(t *testing.T) *killYard {
-	y := &killYard{t: t, dir: t.TempDir(), at: map[string]int{}}
+	y := emptyYard(t, map[string]string{"lanes/lanes.cue": killLanes, "lanes/a.cue": killLane, "flake.nix": killFlake})
+	for id := range killWant {
+		y.jobs = append(y.jobs, id)
+	}
+	t.Cleanup(func() { y.pikaci("gc", "--keep", "0") })
+	return y
+}
+
+// emptyYard is a folder with these files, whose lanes are compiled.
+func emptyYard(t *testing.T, files map[string]string) *killYard {
+	t.Helper()
+	y := &killYard{t: t, dir: t.TempDir(), incusDir: "/var/lib/incus", at: map[string]int{}}
 	t.Cleanup(func() { checkRecords(t, y.dir) })
-	for name, text := range map[string]string{"lanes/lanes.cue": killLanes, "lanes/a.cue": killLane, "flake.nix": killFlake} {
+	for name, text := range files {
 		path := filepath.Join(y.dir, name)
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for id := range killWant {
-		y.jobs = append(y.jobs, id)
-	}
 	if code, out := y.pikaci("compile", "-o", "plan.json"); code != 0 {
 		t.Fatal(out)
 	}
-	t.Cleanup(func() { y.pikaci("gc", "--keep", "0") })
 	return y
 }
 
@@ -160,8 +174,20 @@ func (y *killYard) pikaci(args ...string) (code int, out string) {
 
 func (y *killYard) command(args ...string) *exec.Cmd {
 	cmd := exec.Command("pikaci", args...)
-	cmd.Dir = y.dir
+	cmd.Dir, cmd.Env = y.dir, append(os.Environ(), y.env...)
 	return cmd
+}
+
+// incus asks the server.
+func (y *killYard) incus(args ...string) string {
+	y.t.Helper()
+	cmd := exec.Command("incus", args...)
+	cmd.Env = append(os.Environ(), y.env...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		y.t.Fatalf("incus %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // exec is the arguments that begin the run, or go on with it.
@@ -315,14 +341,9 @@ func (y *killYard) check(id string) {
 			y.t.Errorf("run %s: %s ended %d times", id, node, n)
 		}
 	}
-	var r record.Run
-	dir := filepath.Join(y.dir, ".pikaci/runs", id)
-	b, err := os.ReadFile(filepath.Join(dir, "run.json"))
-	if err == nil {
-		err = json.Unmarshal(b, &r)
-	}
-	if err != nil || len(r.Jobs) != len(killWant) || len(r.Leases) > 0 || len(r.Left) > 0 || r.Verdict != event.Failed {
-		y.t.Errorf("run %s: %v: %d jobs, %v, %v, %s", id, err, len(r.Jobs), r.Leases, r.Left, r.Verdict)
+	r := y.record(id)
+	if len(r.Jobs) != len(killWant) || len(r.Leases) > 0 || len(r.Left) > 0 || r.Verdict != event.Failed {
+		y.t.Errorf("run %s: %d jobs, %v, %v, %s", id, len(r.Jobs), r.Leases, r.Left, r.Verdict)
 	}
 	for _, j := range r.Jobs {
 		want := killWant[j.ID]
@@ -330,15 +351,48 @@ func (y *killYard) check(id string) {
 			want.verdict, want.stdout = event.Cached, "" // which the other run has
 			y.cached++
 		}
-		stdout, err := os.ReadFile(filepath.Join(dir, "jobs", j.ID, "stdout.log"))
-		if err != nil || j.Verdict != want.verdict || string(stdout) != want.stdout {
-			y.t.Errorf("run %s: job %s is %s (%s: %s), %v, printed %q", id, j.ID, j.Verdict, j.Failure, j.Reason, err, stdout)
+		stdout := y.read(id, j.ID, "stdout.log")
+		if j.Verdict != want.verdict || stdout != want.stdout {
+			y.t.Errorf("run %s: job %s is %s (%s: %s), printed %q", id, j.ID, j.Verdict, j.Failure, j.Reason, stdout)
 		}
 		if j.ID == "prints" && (len(j.Artifacts) != 1 || j.Artifacts[0].Refused != "") {
 			y.t.Errorf("run %s: artifacts %+v", id, j.Artifacts)
 		}
 	}
 	y.nothingLeft(id)
+}
+
+// record is the run's run.json.
+func (y *killYard) record(id string) (r record.Run) {
+	y.t.Helper()
+	b, err := os.ReadFile(filepath.Join(y.dir, ".pikaci/runs", id, "run.json"))
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		y.t.Errorf("run %s: %v", id, err)
+	}
+	return r
+}
+
+// read is what a job's file holds.
+func (y *killYard) read(id, job, name string) string {
+	y.t.Helper()
+	b, err := os.ReadFile(filepath.Join(y.dir, ".pikaci/runs", id, "jobs", job, name))
+	if err != nil {
+		y.t.Errorf("run %s: %v", id, err)
+	}
+	return string(b)
+}
+
+// attemptsOf is how often the job's command was begun.
+func attemptsOf(r record.Run, job string) int {
+	for _, n := range r.Nodes {
+		if n.ID == plan.ExecuteID(job) {
+			return n.Attempts
+		}
+	}
+	return 0
 }
 
 // nothingLeft looks for instances, volumes and mounts of the run.
@@ -352,8 +406,10 @@ func (y *killYard) nothingLeft(id string) {
 	if err != nil {
 		y.t.Fatal(err)
 	}
-	if strings.Contains(string(mounts), y.dir) {
-		y.t.Errorf("run %s: mounts of %s are left", id, y.dir)
+	for line := range strings.Lines(string(mounts)) {
+		if strings.Contains(line, y.dir) && !strings.Contains(line, " "+filepath.Join(y.dir, ".pikaci")+" ") {
+			y.t.Errorf("run %s: left mounted: %s", id, line)
+		}
 	}
 	left, err := host.Marked(filepath.Join(y.dir, ".pikaci"))
 	if err != nil || len(left) > 0 {
@@ -361,29 +417,17 @@ func (y *killYard) nothingLeft(id string) {
 	}
 	for what, path := range map[string]string{
 		"instances": "/1.0/instances?all-projects=true",
-		"volumes":   "/1.0/storage-pools/" + killPool(y.t) + "/volumes?all-projects=true",
+		"volumes":   "/1.0/storage-pools/" + y.incus("profile", "device", "get", "default", "root", "pool") + "/volumes?all-projects=true",
 	} {
-		out, err := exec.Command("incus", "query", path).CombinedOutput()
-		if err != nil {
-			y.t.Fatalf("%v\n%s", err, out)
-		}
+		out := y.incus("query", path)
 		for _, name := range names {
-			if strings.Contains(string(out), "/"+name) {
+			if strings.Contains(out, "/"+name) {
 				y.t.Errorf("run %s: %s: %s is left", id, what, name)
 			}
 			// Where the server mounts an instance's disks.
-			if entries, _ := os.ReadDir("/var/lib/incus/devices/" + name); len(entries) > 0 {
+			if entries, _ := os.ReadDir(filepath.Join(y.incusDir, "devices", name)); len(entries) > 0 {
 				y.t.Errorf("run %s: mounts of %s are left: %v", id, name, entries)
 			}
 		}
 	}
-}
-
-// killPool is the pool of the default profile.
-func killPool(t *testing.T) string {
-	out, err := exec.Command("incus", "profile", "device", "get", "default", "root", "pool").Output()
-	if err != nil {
-		t.Fatalf("%v\nrun scripts/setup", err)
-	}
-	return strings.TrimSpace(string(out))
 }

@@ -89,7 +89,7 @@ var rules = []rule{
 		pkg:   "runtime",
 		ours:  []string{"runtime/event", "runtime/process", "schema/plan"},
 		not:   offline,
-		tests: []string{"runtime/runtimetest"},
+		tests: []string{"runtime/record", "runtime/runtimetest"},
 	},
 	{pkg: "runtime/event", ours: []string{"schema/plan"}, not: pure, tests: []string{"internal/typeschema"}},
 	{pkg: "runtime/guest"},

@@ -19,6 +19,7 @@ import (
 	"github.com/lxc/incus/v6/shared/api"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/incus"
 	"github.com/sledtools/pikaci/runtime/runtimetest"
 	"github.com/sledtools/pikaci/schema/plan"
 )
@@ -218,5 +219,61 @@ func killedInTheMiddle(t *testing.T, d *daemon) {
 	}
 	if got := b.kept(); len(got) != 1 || got[0] != "a 5" {
 		t.Errorf("artifacts %q", got)
+	}
+}
+
+// A job that fills its guest's disk ends as its command does: how it ended
+// needs room too, which was kept.
+func TestAGuestThatFillsItsDisk(t *testing.T) {
+	d := newDaemon(t)
+	small, err := os.MkdirTemp("", "pikaci-small-")
+	if err == nil {
+		t.Cleanup(func() { os.Remove(small) })
+		err = syscall.Mount("tmpfs", small, "tmpfs", 0, "size=400m,mode=711")
+	}
+	if err == nil {
+		err = os.Mkdir(small+"/pool", 0o711)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		d.kill()
+		for _, at := range []string{filepath.Join(d.dir, "storage-pools/small"), small} {
+			syscall.Unmount(at, syscall.MNT_DETACH)
+		}
+	})
+	pool := api.StoragePoolsPost{Name: "small", Driver: "dir", StoragePoolPut: api.StoragePoolPut{Config: map[string]string{"source": small + "/pool"}}}
+	if err := server(t, d.socket).CreateStoragePool(pool); err != nil {
+		t.Fatal(err)
+	}
+	const fill = "head -c 1G /dev/zero >$HOME/fill; "
+	for _, c := range []struct{ name, script, want, stdout string }{
+		{"and can't print", fill + "echo lost && exit 0", "failed test code 1 signal \"\": ", ""},
+		{"and says that all is well", fill + "exit 0", "passed  code 0 signal \"\": ", ""},
+		{"and makes room", "echo before; " + fill + "rm $HOME/fill; echo after", "passed  code 0 signal \"\": ", "before\nafter\n"},
+		{"with what it prints", "head -c 1G /dev/zero >&2", "failed test code 1 signal \"\": ", ""},
+		{"with artifacts", "head -c 1G /dev/zero >$PIKACI_ARTIFACTS/f", "failed test code 1 signal \"\": ", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBenchAt(t, d.socket, wants("*"))
+			x, err := incus.New(context.Background(), incus.Options{Socket: d.socket, Project: "default", StoragePool: "small"})
+			if err == nil {
+				err = x.Preflight([]plan.Job{*b.job.Job})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.x = x
+			b.create()
+			began := time.Now()
+			out, err := b.execute(context.Background(), "bash", "-c", c.script)
+			if took := time.Since(began); took > 40*time.Second {
+				t.Errorf("took %s", took)
+			}
+			if err != nil || describe(out) != c.want || b.out.String() != c.stdout {
+				t.Errorf("%s, %v, stdout %q; want %s", describe(out), err, b.out.Tail(), c.want)
+			}
+		})
 	}
 }

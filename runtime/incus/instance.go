@@ -303,13 +303,16 @@ func (x *Executor) release(ctx context.Context, l event.Lease) error {
 		}
 	}
 	op, err := server.DeleteInstance(l.Name)
-	if isNotFound(err) {
-		return nil
+	if err == nil {
+		err = x.wait(ctx, op)
 	}
-	if err != nil {
+	if err != nil && !isNotFound(err) || errors.Is(err, errForgotten) {
 		return err
 	}
-	return x.wait(ctx, op)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.unanswered, l.Name) // it came
+	return nil
 }
 
 // RemoveCommand is what a person types to remove what a lease stands for.

@@ -91,3 +91,26 @@ func TestAnOutputOfAnEqualSnapshotCostsNoCallOfNix(t *testing.T) {
 	}
 	asks("no root", origin.later("rootless", "h1"), settings)
 }
+
+// A process of this run took an earlier run's output, and was killed; meanwhile
+// that run was collected. Nix builds anew where the link of then is.
+func TestAKnownOutputThatIsGoneIsBuiltAgain(t *testing.T) {
+	b := newBench(t)
+	b.run.StateRoot = t.TempDir()
+	run := b.later("run", "h1")
+	root := filepath.Join(run.run.Dir, "roots/n")
+	err := os.Mkdir(filepath.Dir(root), 0o755)
+	if err == nil {
+		err = os.Symlink("../../gone/roots/n", root)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	task, _ := run.task("n", "needy")
+	if out, err := nix.New(nix.Options{Settings: settings}).Execute(t.Context(), task); err != nil || out.Verdict != event.Passed {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	if to, _ := os.Readlink(root); to != run.ready()[0].StorePath {
+		t.Errorf("the root leads to %q", to)
+	}
+}

@@ -172,6 +172,11 @@ func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (output
 		}
 		return known, event.Outcome{Verdict: event.Passed}, err
 	}
+	// Nix replaces no link but one into the store: not one that leads to the
+	// root of another run, which a process of this run made that was killed.
+	if err := os.Remove(filepath.Join(t.Run.Dir, rootPath(t.Node.ID))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return output{}, event.Outcome{}, err
+	}
 	built, out, err := x.call(ctx, t, log)
 	if err != nil || out.Verdict != event.Passed {
 		return output{}, out, err

@@ -42,7 +42,8 @@ func TestOrphansAreKilled(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestOrphansAreKilled$")
-			cmd.Env = append(os.Environ(), asSupervisor+"="+c.script)
+			// It exits without taking its folders back.
+			cmd.Env = append(os.Environ(), asSupervisor+"="+c.script, "TMPDIR="+t.TempDir())
 			out, err := cmd.CombinedOutput()
 			// A zombie is still of its group, and would be waited for.
 			if took := time.Since(start); took > process.Grace/2 {
