@@ -61,6 +61,7 @@ func commands() []command {
 		payloadsCommand(),
 		rerunCommand(),
 		whySlowCommand(),
+		reportCommand(),
 		reproduceCommand(),
 		cancelCommand(),
 		gcCommand(),

@@ -49,7 +49,7 @@ var rules = []rule{
 			"cmd/pikaci/internal/...", "compiler", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
 			"runtime", "runtime/artifact", "runtime/event", "runtime/gc", "runtime/group", "runtime/history", "runtime/host",
 			"runtime/incus", "runtime/nix",
-			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/snapshot",
+			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/report/html", "runtime/snapshot",
 		},
 		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
 		tests: []string{"runtime/runtimetest"},
@@ -140,6 +140,11 @@ var rules = []rule{
 		pkg:  "runtime/report",
 		ours: []string{"runtime/event", "runtime/record", "schema/plan"},
 		not:  offline,
+	},
+	{
+		pkg:  "runtime/report/html",
+		ours: []string{"runtime/event", "runtime/record", "runtime/report", "schema/plan", "schema/plan/draw"},
+		not:  pure,
 	},
 	{
 		pkg:   "runtime/runtimetest",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -114,10 +115,18 @@ func (d *Dir) Write(name string, b []byte) error {
 // WriteReport writes a file that can be made again of the events: whole, or not
 // at all, but without waiting for the disk.
 func (d *Dir) WriteReport(name string, b []byte) error {
+	return d.StreamReport(name, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// StreamReport is WriteReport for what is too long to be held in memory.
+func (d *Dir) StreamReport(name string, write func(io.Writer) error) error {
 	path := d.file(name)
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err == nil {
-		_, err = f.Write(b)
+		err = write(f)
 		err = errors.Join(err, f.Chmod(0o644), f.Close())
 		if err == nil {
 			err = os.Rename(f.Name(), path)
