@@ -34,8 +34,9 @@ type Box struct {
 
 // Line is a part of an edge.
 type Line struct {
-	// From is the node that it comes from.
-	From string `json:"from"`
+	// From is the node that it comes from, To those that it leads to.
+	From string   `json:"from"`
+	To   []string `json:"to"`
 	// Path is the d of an SVG path; with Arrow its end is an arrow's head.
 	Path  string `json:"path"`
 	Arrow bool   `json:"arrow,omitempty"`
@@ -63,13 +64,13 @@ func (p *picture) outline(out *Picture, column int, c *cell) {
 	if c.node != nil {
 		out.Boxes = append(out.Boxes, Box{c.node.ID, x, c.top, w, boxHeight})
 	} else {
-		out.Lines = append(out.Lines, Line{From: origin(c).ID, Path: fmt.Sprintf("M%.0f %.0fH%.0f", x, c.y(), x+w)})
+		out.Lines = append(out.Lines, Line{From: origin(c).ID, To: ends(c), Path: fmt.Sprintf("M%.0f %.0fH%.0f", x, c.y(), x+w)})
 	}
 	if c.instance != nil {
 		out.Boxes = append(out.Boxes, Box{c.instance.ID, x + instanceIndent, c.top + boxHeight + 2, w - instanceIndent, instanceHeight - 3})
 	}
 	for _, to := range c.out {
-		out.Lines = append(out.Lines, Line{origin(c).ID, p.way(column, c, to), to.node != nil})
+		out.Lines = append(out.Lines, Line{origin(c).ID, ends(to), p.way(column, c, to), to.node != nil})
 	}
 }
 
@@ -79,4 +80,16 @@ func origin(c *cell) *Node {
 		c = c.in[0]
 	}
 	return c.node
+}
+
+// ends are the nodes that a cell's lines lead to, or itself.
+func ends(c *cell) []string {
+	if c.node != nil {
+		return []string{c.node.ID}
+	}
+	var all []string
+	for _, to := range c.out {
+		all = append(all, ends(to)...)
+	}
+	return all
 }
