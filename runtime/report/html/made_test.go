@@ -155,8 +155,9 @@ func (m *made) step(s step) int {
 	if s.host {
 		m.phase(event.Command, "", s.id, s.from, end)
 	} else {
-		m.phase(event.Create, "", s.id, s.from-900, s.from-300)
-		m.node(plan.PrepareRunnerID(s.id), s.from-900, s.from-300, passed)
+		ready := s.from - s.from%31300 - 700 // while payloads are built
+		m.phase(event.Create, "", s.id, ready-600, ready)
+		m.node(plan.PrepareRunnerID(s.id), ready-600, ready, passed)
 		m.phase(event.Devices, "", s.id, s.from, s.from+120)
 		m.phase(event.Start, "", s.id, s.from+120, s.from+1100)
 		m.phase(event.Command, "", s.id, s.from+1100, end-150)

@@ -1,6 +1,8 @@
 // The run, as runtime/report/html/data.go writes it. Times are in milliseconds
 // from the run's start. All texts are a guest's: they go into the page as text.
 
+import { plain } from "./ansi";
+
 export type Verdict = "passed" | "failed" | "cancelled" | "skipped" | "cached" | "partial";
 export type Stream = "stdout" | "stderr" | "host";
 
@@ -117,8 +119,12 @@ export interface Page {
   links: boolean;
 }
 
+// read takes what stands in an element. Of texts nothing stays that a browser
+// shows as a box, or that turns the direction of what stands around it; but a
+// log's line keeps its colours, and a path leads to the file of that name.
 export function read<T>(id: string): T {
-  return JSON.parse(document.getElementById(id)!.textContent!) as T;
+  return JSON.parse(document.getElementById(id)!.textContent!, (key, value) =>
+    typeof value === "string" && key !== "text" && key !== "path" ? plain(value) : value) as T;
 }
 
 export const page = read<Page>("run");
@@ -157,7 +163,7 @@ export function median(all: number[]): number | undefined {
 
 // history is how a job ended in earlier runs, the newest first; null where it
 // was not there.
-export const history = (job: string) => page.earlier.map((r) => r.jobs[job] ?? null);
+export const history = (job: string) => page.earlier.map((r) => (Object.hasOwn(r.jobs, job) ? r.jobs[job]! : null));
 
 // usual is how long a job took in the earlier runs that it passed.
 export function usual(job: string): number | undefined {

@@ -25,7 +25,7 @@ export function earlierView(): Element[] {
 function changed(): Element[] {
   const last = page.earlier[0]!;
   const bad = (v: State | undefined) => v === "failed" || v === "cancelled" || v === "skipped";
-  const rows = page.jobs.map((j) => ({ job: j, now: stateOfJob(j), before: last.jobs[j.id]?.verdict as State | undefined })).filter((r) => (r.now !== r.before) && !(r.now === "cached" && r.before === "passed") && !(r.now === "passed" && r.before === "cached"));
+  const rows = page.jobs.map((j) => ({ job: j, now: stateOfJob(j), before: (Object.hasOwn(last.jobs, j.id) ? last.jobs[j.id]!.verdict : undefined) as State | undefined })).filter((r) => (r.now !== r.before) && !(r.now === "cached" && r.before === "passed") && !(r.now === "passed" && r.before === "cached"));
   if (!rows.length) return [h("p", { class: "muted" }, "Every job ended as in the run before.")];
   rows.sort((a, b) => Number(bad(b.now)) - Number(bad(a.now)));
   return [h("h3", null, "Other than in the run before"), h("table", null,

@@ -4,7 +4,7 @@ import { nodes, onPath, page, stateOfNode, time, why } from "./data";
 import { h, place, s } from "./dom";
 import { jobURL, nodeURL, word } from "./parts";
 
-let scale = 0; // 0: as wide as there is room
+let scale = 0; // 0: as there is room, and so that it can be read
 
 export function graphView(): Element[] {
   const title = h("h2", { tabindex: -1 }, "Graph");
@@ -13,18 +13,18 @@ export function graphView(): Element[] {
   const picture = draw();
   const view = h("div", { class: "scroll graph", tabindex: 0, role: "region", "aria-label": "Graph of the run" }, picture);
   const fit = () => Math.min(1, (view.clientWidth - 2) / graph.width);
-  const size = () => place(picture, { width: `${graph.width * (scale || fit())}px`, height: `${graph.height * (scale || fit())}px` });
+  const now = () => scale || Math.max(0.7, fit());
+  const size = () => place(picture, { width: `${graph.width * now()}px`, height: `${graph.height * now()}px` });
   // zoomTo keeps the middle of what is seen where it is.
   const zoomTo = (to: number) => {
-    const before = scale || fit();
-    const after = to || fit();
+    const before = now();
     const x = (view.scrollLeft + view.clientWidth / 2) / before;
     const y = (view.scrollTop + view.clientHeight / 2) / before;
     scale = to;
     size();
-    view.scrollTo(x * after - view.clientWidth / 2, y * after - view.clientHeight / 2);
+    view.scrollTo(x * to - view.clientWidth / 2, y * to - view.clientHeight / 2);
   };
-  const by = (factor: number) => zoomTo(Math.max(0.1, Math.min(4, (scale || fit()) * factor)));
+  const by = (factor: number) => zoomTo(Math.max(0.1, Math.min(4, now() * factor)));
   view.addEventListener("wheel", (e) => {
     if (!e.ctrlKey) return;
     e.preventDefault();
@@ -34,7 +34,7 @@ export function graphView(): Element[] {
     if (e.ctrlKey || e.metaKey) return;
     if (e.key === "+" || e.key === "=") by(1.25);
     else if (e.key === "-") by(0.8);
-    else if (e.key === "0") zoomTo(0);
+    else if (e.key === "0") zoomTo(fit());
   });
   drag(view);
   new ResizeObserver(size).observe(view);
@@ -42,7 +42,7 @@ export function graphView(): Element[] {
     h("div", { class: "tools" },
       h("button", { type: "button", "aria-label": "Zoom in", onclick: () => by(1.25) }, "+"),
       h("button", { type: "button", "aria-label": "Zoom out", onclick: () => by(0.8) }, "−"),
-      h("button", { type: "button", onclick: () => zoomTo(0) }, "Fit"),
+      h("button", { type: "button", onclick: () => zoomTo(fit()) }, "Fit"),
       h("button", { type: "button", onclick: () => zoomTo(1) }, "100 %"),
       h("ul", { class: "legend" }, h("li", null, h("span", { class: "swatch thick", "aria-hidden": "true" }), "critical path"))),
     view];
@@ -98,7 +98,7 @@ function box(b: { node: string; x: number; y: number; width: number; height: num
     s("title", null, [node.id, node.description, below, why(node)].filter(Boolean).join("\n")),
     s("rect", { x: b.x, y: b.y, width: b.width, height: b.height, rx: instance ? 7 : 6 }),
     !instance && s("path", { class: "stripe", d: `M${b.x + 3} ${b.y + 7}v${b.height - 14}` }),
-    instance ? s("text", { class: "small", x: b.x + 8, y: b.y + 11 }, cut(`${node.description ?? "instance"} · ${word(state)} ${took}`, Math.floor(b.width / 5.4)))
+    instance ? s("text", { class: "small", x: b.x + 8, y: b.y + 11 }, cut([node.description ?? "instance", state === "passed" ? "" : word(state)].filter(Boolean).join(" · "), Math.floor(b.width / 5.8)))
       : [s("text", { class: "name", x: b.x + 12, y: b.y + 16 }, cut(name, room)), s("text", { class: "small", x: b.x + 12, y: b.y + 30 }, below)]);
 }
 

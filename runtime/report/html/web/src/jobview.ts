@@ -1,7 +1,8 @@
 // The view of one job, and of one node that is no job's own.
 
-import { against, count, history, jobs, nodes, page, size, stateOfJob, stateOfNode, time, usual, why, type Artifact, type Job, type Phase } from "./data";
+import { against, history, jobs, nodes, page, size, stateOfJob, stateOfNode, time, usual, why, type Artifact, type Job, type Phase } from "./data";
 import { h, type Child } from "./dom";
+import { plain } from "./ansi";
 import { badge, code, facts, jobURL, news, nodeURL, strip, word } from "./parts";
 import { logOf } from "./logs";
 import { Viewer } from "./viewer";
@@ -24,10 +25,10 @@ export function jobView(id: string, line?: number): Element[] {
     h("h2", { tabindex: -1, class: "title" }, badge(stateOfJob(job)), " ", h("span", { class: "name" }, job.id)),
     reason && h("p", { class: `reason is-${stateOfJob(job)}` }, reason),
     about(job),
-    artifacts(job),
     h("h3", null, "Log"),
     (job.truncated ?? []).map((t) => h("p", { class: "muted" }, `${t.stream} was cut off: ${size(t.bytes)} went over the runner's ceiling.`)),
     slot,
+    artifacts(job),
   ].flat().filter((e) => e instanceof Element);
 }
 
@@ -38,7 +39,7 @@ function about(job: Job): HTMLElement {
   return facts([
     ["Lane", job.lane],
     ["Does", job.description],
-    ["Time", job.ms ? [time(job.ms), than !== undefined && h("span", { class: "muted" }, ` usually ${time(than)}${more ? ", " + more : ""}`)] : ""],
+    ["Time", job.ms ? [time(job.ms), than !== undefined && h("span", { class: "muted" }, ` (usually ${time(than)}${more ? ", " + more : ""})`)] : ""],
     ["Phases", phases(job.phases ?? [])],
     ["Earlier", [strip(job.id), " ", history(job.id).length ? h("span", { class: "muted" }, news(job.id)) : ""]],
     ["Needs", join([...(job.needs ?? []).map((n) => h("a", { href: jobURL(n) }, n)), ...builds.map((b) => h("a", { href: nodeURL(b) }, b))])],
@@ -64,13 +65,13 @@ function phases(list: Phase[]): Child {
 function artifacts(job: Job): Element[] {
   const list = job.artifacts ?? [];
   if (!list.length) return [];
-  return [h("details", { class: "card", open: list.length <= 6 }, h("summary", null, count(list.length, "artifact")), artifactList(job.id, list))];
+  return [h("section", null, h("h3", null, "Artifacts ", h("span", { class: "muted" }, list.length)), artifactList(job.id, list))];
 }
 
 export function artifactList(job: string, list: Artifact[]): HTMLElement {
   return h("ul", { class: "artifacts" }, list.map((a) => {
     const url = artifactURL(job, a);
-    return h("li", null, url ? h("a", { href: url, rel: "noopener noreferrer" }, a.path) : h("span", { class: "name" }, a.path), " ",
+    return h("li", null, url ? h("a", { href: url, rel: "noopener noreferrer" }, plain(a.path)) : h("span", { class: "name" }, plain(a.path)), " ",
       h("span", { class: "muted" }, a.refused ? `refused: ${a.refused}` : size(a.bytes)));
   }));
 }

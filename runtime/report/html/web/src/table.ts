@@ -9,7 +9,8 @@ type Key = "verdict" | "job" | "lane" | "time" | "more";
 // The order of verdicts: what wants to be looked at comes first.
 const order: State[] = ["failed", "unended", "running", "cancelled", "skipped", "partial", "waiting", "passed", "cached"];
 
-const more = (j: Job) => j.ms - (usual(j.id) ?? j.ms);
+// more is how much longer than usual a job took; one that did not run took none.
+const more = (j: Job) => (j.ms ? j.ms - (usual(j.id) ?? j.ms) : 0);
 const by: Record<Key, (a: Job, b: Job) => number> = {
   verdict: (a, b) => order.indexOf(stateOfJob(a)) - order.indexOf(stateOfJob(b)),
   job: (a, b) => a.id.localeCompare(b.id),
@@ -50,7 +51,7 @@ export function jobTable(): HTMLElement {
         reason && h("span", { class: "why" }, reason)),
       lanes.length > 1 && h("td", { class: "wide" }, j.lane),
       h("td", { class: "number" }, j.ms ? time(j.ms) : ""),
-      compared && h("td", { class: "number wide muted" }, against(j.ms, usual(j.id))),
+      compared && h("td", { class: "number wide muted" }, j.ms ? against(j.ms, usual(j.id)) : ""),
       compared && h("td", { class: "wide" }, strip(j.id)));
   };
 

@@ -61,7 +61,7 @@ function bar(r: Row): HTMLElement {
 }
 
 function chart(): HTMLElement {
-  const marks = ticks(Math.max(4, Math.round(6 * zoom)));
+  const marks = ticks(Math.max(2, Math.floor((zoom * (Math.min(window.innerWidth, 1240) - 120)) / 150)));
   const list = rows().filter((r) => !onlyPath || r.critical);
   const table = h("table", { class: "gantt" },
     h("caption", { class: "hidden" }, "When each step ran"),
@@ -105,7 +105,7 @@ export function timelineView(): Element[] {
         (e.currentTarget as Element).setAttribute("aria-pressed", String(onlyPath));
         draw();
       } }, "Only the critical path"),
-      h("ul", { class: "legend", "aria-label": "Colours" }, used.map((p) => h("li", null, h("span", { class: `swatch phase-${p}`, "aria-hidden": "true" }), p)))),
+      h("ul", { class: "legend", "aria-label": "Colours" }, used.map((p) => h("li", null, h("span", { class: `swatch phase-${p}`, "aria-hidden": "true" }), p)), h("li", null, h("span", { class: "swatch thick", "aria-hidden": "true" }), "critical path"))),
     slot,
     path(),
   ].filter((e) => e instanceof Element);
