@@ -93,13 +93,14 @@ function box(b: { node: string; x: number; y: number; width: number; height: num
   const name = node.job && !instance ? node.job : node.id;
   const below = [node.kind === "build" ? "build" : node.kind === "host" ? "host" : "", word(state), took].filter(Boolean).join(" · ");
   const room = Math.floor((b.width - 40) / 7.3);
+  const texts = instance ? [cut([node.description ?? "instance", state === "passed" ? "" : word(state)].filter(Boolean).join(" · "), Math.floor(b.width / 5.8))] : [cut(name, room), below];
   return s("a", { class: `node kind-${node.kind} is-${state}${onPath.has(node.id) ? " critical" : ""}`, href: node.job && !instance ? jobURL(node.job) : nodeURL(node.id),
-    "aria-label": `${node.kind} ${name}: ${word(state)}${took ? ", " + took : ""}` },
+    "aria-label": [...texts, node.kind].join(" ") },
     s("title", null, [node.id, node.description, below, why(node)].filter(Boolean).join("\n")),
     s("rect", { x: b.x, y: b.y, width: b.width, height: b.height, rx: instance ? 7 : 6 }),
     !instance && s("path", { class: "stripe", d: `M${b.x + 3} ${b.y + 7}v${b.height - 14}` }),
-    instance ? s("text", { class: "small", x: b.x + 8, y: b.y + 11 }, cut([node.description ?? "instance", state === "passed" ? "" : word(state)].filter(Boolean).join(" · "), Math.floor(b.width / 5.8)))
-      : [s("text", { class: "name", x: b.x + 12, y: b.y + 16 }, cut(name, room)), s("text", { class: "small", x: b.x + 12, y: b.y + 30 }, below)]);
+    instance ? s("text", { class: "small", x: b.x + 8, y: b.y + 11 }, texts[0])
+      : [s("text", { class: "name", x: b.x + 12, y: b.y + 16 }, texts[0], " "), s("text", { class: "small", x: b.x + 12, y: b.y + 30 }, texts[1])]);
 }
 
 // cut shortens a text in its middle: names differ at both ends.

@@ -11,10 +11,10 @@ const signs: Record<State, string> = {
 export const word = (state: State) => (state === "unended" ? "not ended" : state);
 
 // badge is a verdict: a sign, a colour and the word.
-export function badge(state: State, small = false): HTMLElement {
+export function badge(state: State, small = false, text = word(state)): HTMLElement {
   return h("span", { class: `badge is-${state}` },
     h("span", { class: "sign", "aria-hidden": "true" }, signs[state]),
-    h("span", { class: small ? "hidden" : "word" }, word(state)));
+    h("span", { class: small ? "hidden" : "word" }, text));
 }
 
 // jobLink and its like are addresses within the page.

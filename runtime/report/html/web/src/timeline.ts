@@ -61,12 +61,12 @@ function bar(r: Row): HTMLElement {
 }
 
 function chart(): HTMLElement {
-  const marks = ticks(Math.max(2, Math.floor((zoom * (Math.min(window.innerWidth, 1240) - 120)) / 150)));
+  const marks = ticks(Math.max(2, Math.floor((zoom * (Math.min(window.innerWidth, 1240) - 80)) / 90)));
   const list = rows().filter((r) => !onlyPath || r.critical);
   const table = h("table", { class: "gantt" },
     h("caption", { class: "hidden" }, "When each step ran"),
     h("thead", null, h("tr", null, h("th", { scope: "col" }, "Step"),
-      h("th", { scope: "col", class: "axis" }, h("span", { class: "hidden" }, "When"), h("span", { class: "track", "aria-hidden": "true" }, marks.map((t) => place(h("span", { class: "tick" }, tick(t)), { left: percent(t) })))),
+      h("th", { scope: "col", class: "axis" }, h("span", { class: "hidden" }, "When"), h("span", { class: "track", "aria-hidden": "true" }, marks.filter((t) => t < 0.93 * total).map((t) => place(h("span", { class: "tick" }, tick(t)), { left: percent(t) })))),
       h("th", { scope: "col", class: "number" }, "Took"))),
     h("tbody", null, list.map((r) => h("tr", { class: r.critical ? "critical" : undefined },
       h("th", { scope: "row" }, r.url ? h("a", { href: r.url, title: r.name }, r.name) : r.name, r.critical && h("span", { class: "hidden" }, " (critical path)")),
