@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -22,6 +23,10 @@ const pageName = "report.html"
 // lookBack is how many runs are looked at, at the end of a run, for those that
 // it is compared with: nobody is to wait for runs of long ago.
 const lookBack = 200
+
+// maxSetup is how much of what host_setup commands printed is looked at, in
+// bytes.
+const maxSetup = 64 << 10
 
 func reportCommand() command {
 	return command{
@@ -108,7 +113,7 @@ func writePageFile(path string, page html.Run) error {
 
 // pageOf is what the page of a run is made of.
 func pageOf(dir *record.Dir, past record.Past, p *plan.Plan, earlier []record.Run) html.Run {
-	return html.Run{Past: past, Plan: p, Earlier: earlier, Linked: true,
+	return html.Run{Past: past, Plan: p, Earlier: earlier, Linked: true, Setup: setupEnd(dir),
 		Logs: func(job string, last int64, each func(event.Stream, time.Time, []byte) error) error {
 			r := dir.ReadLogs(job, record.Streams)
 			defer r.Close()
@@ -119,6 +124,20 @@ func pageOf(dir *record.Dir, past record.Past, p *plan.Plan, earlier []record.Ru
 			}
 			return r.Next(each)
 		}}
+}
+
+// setupEnd is the end of what host_setup commands printed, if they did.
+func setupEnd(dir *record.Dir) []byte {
+	f, err := os.Open(filepath.Join(dir.Path, "host-setup.log"))
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.Size() > maxSetup {
+		f.Seek(-maxSetup, io.SeekEnd)
+	}
+	b, _ := io.ReadAll(io.LimitReader(f, maxSetup))
+	return b
 }
 
 // writeOwnPage writes the page of a run that just ended.

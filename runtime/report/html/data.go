@@ -1,6 +1,7 @@
 package html
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
@@ -18,6 +19,7 @@ type page struct {
 	Jobs    []jobData     `json:"jobs"`
 	Nodes   []nodeData    `json:"nodes"`
 	Phases  []phaseData   `json:"phases"`
+	Setup   []lineData    `json:"setup,omitempty"`
 	Path    []stepData    `json:"path"`
 	Usual   *int64        `json:"usual_ms,omitempty"`
 	Earlier []earlierData `json:"earlier"`
@@ -156,6 +158,9 @@ func pageOf(r Run) (*page, error) {
 	}
 	since := func(t time.Time) int64 { return t.Sub(run.StartedAt).Milliseconds() }
 	p.Phases = phasesOf(run.Phases, since)
+	if slices.ContainsFunc(run.Phases, func(ph record.PhaseRecord) bool { return ph.Phase == event.HostSetup && ph.Error != "" }) {
+		p.Setup = endOf(r.Setup)
+	}
 	p.addLanes(run, r.Plan)
 	p.addNodes(run, r.Plan, since)
 	if err := p.addJobs(r, since); err != nil {

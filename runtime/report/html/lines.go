@@ -78,20 +78,31 @@ const (
 	lastBytes    = 64 << 10
 )
 
+// endOf are the last lines of what host_setup commands printed.
+func endOf(b []byte) []lineData {
+	var last []lineData
+	lines := newSplitter(func(s event.Stream, _ time.Time, line []byte) { last = keepLast(last, s, line) })
+	lines.write(event.Host, time.Time{}, b)
+	lines.flush(time.Time{})
+	return last
+}
+
+// keepLast adds a line to the last ones.
+func keepLast(list []lineData, s event.Stream, line []byte) []lineData {
+	if len(list) == maxLastLines {
+		list = append(list[:0], list[1:]...)
+	}
+	return append(list, lineData{s, text(line[:min(len(line), maxLastLine)])})
+}
+
 // lastLines are the last lines of what a job's command printed; of what the
 // host did for it where that is all, or where that failed.
 func lastLines(r Run, j *record.JobRecord) ([]lineData, error) {
 	var command, all []lineData
-	keep := func(list []lineData, s event.Stream, line []byte) []lineData {
-		if len(list) == maxLastLines {
-			list = append(list[:0], list[1:]...)
-		}
-		return append(list, lineData{s, text(line[:min(len(line), maxLastLine)])})
-	}
 	lines := newSplitter(func(s event.Stream, _ time.Time, line []byte) {
-		all = keep(all, s, line)
+		all = keepLast(all, s, line)
 		if s != event.Host {
-			command = keep(command, s, line)
+			command = keepLast(command, s, line)
 		}
 	})
 	err := r.Logs(j.ID, lastBytes, func(s event.Stream, at time.Time, chunk []byte) error {

@@ -34,6 +34,8 @@ type Run struct {
 	Logs func(job string, last int64, each func(s event.Stream, at time.Time, chunk []byte) error) error
 	// Damaged says why the record could not be read to its end.
 	Damaged string
+	// Setup is the end of what host_setup commands printed.
+	Setup []byte
 	// Linked says that the page will lie in the run directory, so that links
 	// lead to artifacts.
 	Linked bool

@@ -111,6 +111,8 @@ export interface Page {
   jobs: Job[];
   nodes: Node[];
   phases: Phase[];
+  // setup are the last lines of what the host set up, where that failed.
+  setup?: Line[];
   path: Step[];
   usual_ms?: number;
   earlier: Earlier[];

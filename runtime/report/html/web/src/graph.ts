@@ -2,7 +2,7 @@
 
 import { nodes, onPath, page, stateOfNode, time, why } from "./data";
 import { h, place, s } from "./dom";
-import { jobURL, nodeURL, word } from "./parts";
+import { cut, jobURL, nodeURL, word } from "./parts";
 
 let scale = 0; // 0: as there is room, and so that it can be read
 
@@ -101,11 +101,4 @@ function box(b: { node: string; x: number; y: number; width: number; height: num
     !instance && s("path", { class: "stripe", d: `M${b.x + 3} ${b.y + 7}v${b.height - 14}` }),
     instance ? s("text", { class: "small", x: b.x + 8, y: b.y + 11 }, texts[0])
       : [s("text", { class: "name", x: b.x + 12, y: b.y + 16 }, texts[0], " "), s("text", { class: "small", x: b.x + 12, y: b.y + 30 }, texts[1])]);
-}
-
-// cut shortens a text in its middle: names differ at both ends.
-function cut(text: string, most: number): string {
-  if (text.length <= most) return text;
-  const head = Math.ceil(((most - 1) * 2) / 3);
-  return text.slice(0, head) + "…" + text.slice(text.length - (most - 1 - head));
 }

@@ -48,6 +48,13 @@ export function lines(list: Line[], label: string): HTMLElement {
     list.map((l) => h("span", { class: `line from-${l.stream}` }, spans(shown(l.text)), "\n")));
 }
 
+// cut shortens a text in its middle: names differ at both ends.
+export function cut(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const head = Math.ceil(((most - 1) * 2) / 3);
+  return text.slice(0, head) + "…" + text.slice(text.length - (most - 1 - head));
+}
+
 // code is a text to copy.
 export const code = (text: string) => h("code", null, text);
 

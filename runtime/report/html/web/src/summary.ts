@@ -50,6 +50,8 @@ function notes(): Element[] {
   if (page.run.interrupted) note("", page.run.interrupted);
   if (page.run.resumed) note("", `Carried on ${page.run.resumed === 1 ? "once" : page.run.resumed + " times"} after pikaci was killed.`);
   for (const ph of page.phases) if (ph.error) note("bad", `${ph.phase} failed: ${ph.error}`);
+  if (page.setup?.length) out.push(lines(page.setup, "Last lines of the host's set-up"));
+  if (page.run.verdict === "failed" && page.run.reason && ![...page.jobs, ...page.nodes].some((o) => o.verdict === "failed")) note("bad", page.run.reason);
   for (const l of page.left) note("bad", `Left behind: ${l.name}. Remove it with `, code(l.command ?? ""));
   return out;
 }

@@ -2,7 +2,7 @@
 
 import { against, onPath, page, stateOf, stateOfJob, time, type Phase, type State } from "./data";
 import { h, place, type Child } from "./dom";
-import { jobURL, nodeURL } from "./parts";
+import { cut, jobURL, nodeURL } from "./parts";
 
 interface Row {
   name: string;
@@ -12,6 +12,7 @@ interface Row {
   end: number;
   phases: Phase[];
   critical: boolean;
+  took: number;
 }
 
 const total = Math.max(1, page.run.ms);
@@ -20,8 +21,8 @@ let onlyPath = false;
 
 function rows(): Row[] {
   const list: Row[] = [];
-  const row = (name: string, url: string | undefined, state: Row["state"], phases: Phase[], start: number, end: number, critical: boolean) =>
-    list.push({ name, url, state, start, end, critical, phases: phases.length ? phases : [{ phase: state === "run" ? name : "command", start, end }] });
+  const row = (name: string, url: string | undefined, state: Row["state"], phases: Phase[], start: number, end: number, critical: boolean, took = end - start) =>
+    list.push({ name, url, state, start, end, critical, took, phases: phases.length ? phases : [{ phase: state === "run" ? name : "command", start, end }] });
   const end = (p: Phase) => p.end ?? total;
   for (const p of page.phases) row(p.phase, undefined, "run", [p], p.start, end(p), page.path.some((s) => !s.node && s.what === p.phase));
   for (const n of page.nodes) {
@@ -36,7 +37,7 @@ function rows(): Row[] {
     if (!begins.length) continue;
     const ends = phases.map(end);
     if (node?.start !== undefined) ends.push(node.end ?? total);
-    row(j.id, jobURL(j.id), stateOfJob(j), phases, Math.min(...begins), Math.max(...ends), node !== undefined && onPath.has(node.id));
+    row(j.id, jobURL(j.id), stateOfJob(j), phases, Math.min(...begins), Math.max(...ends), node !== undefined && onPath.has(node.id), j.ms || undefined);
   }
   return list.sort((a, b) => a.start - b.start || a.end - b.end);
 }
@@ -69,8 +70,8 @@ function chart(): HTMLElement {
       h("th", { scope: "col", class: "axis" }, h("span", { class: "hidden" }, "When"), h("span", { class: "track", "aria-hidden": "true" }, marks.filter((t) => t < 0.93 * total).map((t) => place(h("span", { class: "tick" }, tick(t)), { left: percent(t) })))),
       h("th", { scope: "col", class: "number" }, "Took"))),
     h("tbody", null, list.map((r) => h("tr", { class: r.critical ? "critical" : undefined },
-      h("th", { scope: "row" }, r.url ? h("a", { href: r.url, title: r.name }, r.name) : r.name, r.critical && h("span", { class: "hidden" }, " (critical path)")),
-      h("td", null, bar(r)), h("td", { class: "number" }, time(r.end - r.start))))));
+      h("th", { scope: "row" }, r.url ? h("a", { href: r.url, title: r.name }, cut(r.name, 30)) : r.name, r.critical && h("span", { class: "hidden" }, " (critical path)")),
+      h("td", null, bar(r)), h("td", { class: "number" }, time(r.took))))));
   return place(table, { "--zoom": String(zoom) });
 }
 
