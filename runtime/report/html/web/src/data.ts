@@ -177,6 +177,7 @@ export function time(ms: number): string {
   if (ms < 10_000) return (ms / 1000).toFixed(2) + " s";
   const s = Math.round(ms / 1000);
   if (s < 60) return (ms / 1000).toFixed(1) + " s";
+  if (s < 3600 && s % 60 === 0) return s / 60 + " min";
   const two = (n: number) => String(n).padStart(2, "0");
   if (s < 3600) return `${Math.floor(s / 60)} min ${two(s % 60)} s`;
   return `${Math.floor(s / 3600)} h ${two(Math.floor((s % 3600) / 60))} min`;

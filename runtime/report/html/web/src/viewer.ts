@@ -131,7 +131,10 @@ export class Viewer {
     if (line) history.replaceState(null, "", jobURL(this.job.id, line));
     this.draw();
     void this.log.load(row, row).then(() => {
-      if (row === this.current) this.said.textContent = line ? `Line ${line}: ${plain(this.log.get(row)?.text ?? "").slice(0, 300)}` : "left out";
+      if (row === this.current) {
+        const got = this.log.get(row);
+        this.said.textContent = got && line ? `Line ${line}, ${got.stream}: ${plain(got.text).slice(0, 300)}` : "left out";
+      }
     });
   }
 
