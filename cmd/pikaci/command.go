@@ -62,6 +62,7 @@ func commands() []command {
 		rerunCommand(),
 		whySlowCommand(),
 		trendsCommand(),
+		reportCommand(),
 		reproduceCommand(),
 		cancelCommand(),
 		gcCommand(),

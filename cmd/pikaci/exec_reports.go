@@ -21,10 +21,10 @@ var summaryFiles = []string{"GITHUB_STEP_SUMMARY", "GITEA_STEP_SUMMARY", "FORGEJ
 // maxJUnitLines is how many lines of each log junit.xml holds of a job.
 const maxJUnitLines = 200
 
-// writeReports writes what others read of a run: junit.xml, trace.json, and the
-// CI's step summary. None can change a verdict: what can't be written is told.
-func writeReports(dir *record.Dir, past record.Past, p *plan.Plan, fromEnv func(string) (string, bool)) error {
-	var errs [3]error
+// writeReports writes what others read of a run: junit.xml, trace.json,
+// report.html, and the CI's step summary. None can change a verdict: what can't be written is told.
+func writeReports(dir *record.Dir, past record.Past, p *plan.Plan, stateRoot string, fromEnv func(string) (string, bool)) error {
+	var errs [4]error
 	var writing sync.WaitGroup
 	for i, name := range []string{"junit.xml", "trace.json"} {
 		writing.Go(func() {
@@ -36,6 +36,7 @@ func writeReports(dir *record.Dir, past record.Past, p *plan.Plan, fromEnv func(
 		})
 	}
 	writing.Go(func() { errs[2] = addSummary(dir, past, p, fromEnv) })
+	writing.Go(func() { errs[3] = writeOwnPage(stateRoot, dir, past, p) })
 	writing.Wait()
 	return errors.Join(errs[:]...)
 }

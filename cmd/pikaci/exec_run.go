@@ -115,7 +115,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	var reports sync.WaitGroup
 	// The reports are made while the records are synced.
 	reports.Go(func() {
-		reportsErr = writeReports(dir, record.Past{Run: r, Outputs: outputs, Last: time.Now(), State: record.Finished}, x.plan, x.fromEnv)
+		reportsErr = writeReports(dir, record.Past{Run: r, Outputs: outputs, Last: time.Now(), State: record.Finished}, x.plan, x.stateRoot, x.fromEnv)
 	})
 	recordsErr := errors.Join(journal.Close(), writeRecords(dir, r, outputs))
 	err = errors.Join(err, recordsErr)

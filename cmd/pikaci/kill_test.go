@@ -147,7 +147,7 @@ func newKillYard(t *testing.T) *killYard {
 // emptyYard is a folder with these files, whose lanes are compiled.
 func emptyYard(t *testing.T, files map[string]string) *killYard {
 	t.Helper()
-	y := &killYard{t: t, dir: t.TempDir(), incusDir: "/var/lib/incus", at: map[string]int{}}
+	y := &killYard{t: t, dir: t.TempDir(), incusDir: "/var/lib/incus", anew: true, at: map[string]int{}}
 	t.Cleanup(func() { checkRecords(t, y.dir) })
 	for name, text := range files {
 		path := filepath.Join(y.dir, name)

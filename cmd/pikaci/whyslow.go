@@ -72,11 +72,17 @@ func (r *records) before(s *session, dir *record.Dir, run record.Run) ([]record.
 	if err != nil {
 		return nil, err
 	}
+	return runsBefore(runs, dir, run, runs.Len()), nil
+}
+
+// runsBefore looks at the newest runs of a state root, at so many.
+func runsBefore(runs *history.Runs, dir *record.Dir, run record.Run, most int) []record.Run {
 	var others []record.Run
 	for other := range runs.All() {
-		if len(others) == compareWith {
+		if len(others) == compareWith || most == 0 {
 			break
 		}
+		most--
 		if other.ID == dir.ID || other.State != record.Finished || other.StartedAt.After(run.StartedAt) || other.PrepareOnly != run.PrepareOnly || !sameLanes(&other, run.Lanes) {
 			continue
 		}
@@ -85,7 +91,7 @@ func (r *records) before(s *session, dir *record.Dir, run record.Run) ([]record.
 			others = append(others, past.Run)
 		}
 	}
-	return others, nil
+	return others
 }
 
 func sameLanes(s *history.Summary, lanes []record.LaneRecord) bool {

@@ -49,7 +49,8 @@ var rules = []rule{
 			"cmd/pikaci/internal/...", "compiler", "internal/atomicfile", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
 			"runtime", "runtime/artifact", "runtime/event", "runtime/gc", "runtime/group", "runtime/history", "runtime/host",
 			"runtime/incus", "runtime/nix",
-			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/result", "runtime/snapshot",
+			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/report/html",
+			"runtime/result", "runtime/snapshot",
 		},
 		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
 		tests: []string{"runtime/runtimetest"},
@@ -148,6 +149,11 @@ var rules = []rule{
 		pkg:  "runtime/report",
 		ours: []string{"runtime/event", "runtime/record", "schema/plan"},
 		not:  offline,
+	},
+	{
+		pkg:  "runtime/report/html",
+		ours: []string{"runtime/event", "runtime/record", "runtime/report", "schema/plan", "schema/plan/draw"},
+		not:  pure,
 	},
 	{
 		pkg:   "runtime/runtimetest",

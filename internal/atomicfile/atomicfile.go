@@ -5,6 +5,7 @@ package atomicfile
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,23 +14,34 @@ import (
 
 // Write replaces the file at path by b. It does not wait for the disk: after a
 // loss of power the file may be empty or the old one.
-func Write(path string, b []byte, mode fs.FileMode) error { return write(path, b, mode, false) }
+func Write(path string, b []byte, mode fs.FileMode) error {
+	return replace(path, mode, false, bytesOf(b))
+}
+
+// Stream is Write for what is too long to be held in memory: write gives it.
+func Stream(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	return replace(path, mode, false, write)
+}
 
 // WriteSynced replaces the file at path by b, and has it on disk when it
 // returns, its name included.
 func WriteSynced(path string, b []byte, mode fs.FileMode) error {
-	if err := write(path, b, mode, true); err != nil {
+	if err := replace(path, mode, true, bytesOf(b)); err != nil {
 		return err
 	}
 	return SyncDir(filepath.Dir(path))
 }
 
-func write(path string, b []byte, mode fs.FileMode, sync bool) error {
+func bytesOf(b []byte) func(io.Writer) error {
+	return func(w io.Writer) error { _, err := w.Write(b); return err }
+}
+
+func replace(path string, mode fs.FileMode, sync bool, write func(io.Writer) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return named(err, path)
 	}
-	_, err = f.Write(b)
+	err = write(f)
 	if err == nil {
 		err = f.Chmod(mode)
 	}

@@ -32,7 +32,7 @@ func walk(t *testing.T, end string, each func(name, content string)) {
 		switch name := d.Name(); {
 		case err != nil:
 			return err
-		case d.IsDir() && path != root && (name[0] == '.' || name == "testdata" || name == "bin"):
+		case d.IsDir() && path != root && (name[0] == '.' || name == "testdata" || name == "bin" || name == "node_modules"):
 			return fs.SkipDir
 		case d.IsDir() || !strings.HasSuffix(name, end):
 			return nil

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -121,7 +122,15 @@ func (d *Dir) Write(name string, b []byte) error {
 // WriteReport writes a file that can be made again of the events: whole, or not
 // at all, but without waiting for the disk.
 func (d *Dir) WriteReport(name string, b []byte) error {
-	if err := atomicfile.Write(d.file(name), b, 0o644); err != nil {
+	return d.StreamReport(name, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// StreamReport is WriteReport for what is too long to be held in memory.
+func (d *Dir) StreamReport(name string, write func(io.Writer) error) error {
+	if err := atomicfile.Stream(d.file(name), 0o644, write); err != nil {
 		return fmt.Errorf("write %s of run %s: %w", name, d.ID, err)
 	}
 	return nil

@@ -29,6 +29,7 @@ type cell struct {
 const (
 	boxHeight      = 38.0
 	instanceHeight = 18.0
+	instanceIndent = 18.0
 	bendHeight     = 8.0
 	cellGap        = 12.0
 )

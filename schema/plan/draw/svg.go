@@ -41,7 +41,7 @@ const (
 
 // SVG draws the graph. It needs no script, no font and no other file.
 func (g *Graph) SVG() string {
-	p := &picture{bands: g.layout()}
+	p := &picture{bands: g.layout(), above: legend}
 	p.measure()
 	p.width = max(p.width, p.wordsWidth(g))
 	fmt.Fprintf(&p.b, `<svg xmlns="http://www.w3.org/2000/svg" width="%.0f" height="%.0f" viewBox="0 0 %.0f %.0f" role="img" font-family="system-ui,-apple-system,'Segoe UI','DejaVu Sans',sans-serif" font-size="11" fill="#1f2328">`+"\n",
@@ -85,8 +85,10 @@ func counted(n int, what string) string {
 }
 
 type picture struct {
-	b             strings.Builder
-	bands         []*band
+	b     strings.Builder
+	bands []*band
+	// above is the room above the bands.
+	above         float64
 	width, height float64
 	// left and wide are the columns' places and widths.
 	left, wide []float64
@@ -95,7 +97,7 @@ type picture struct {
 
 // measure gives bands, columns and gutters their places.
 func (p *picture) measure() {
-	y := legend
+	y := p.above
 	for _, b := range p.bands {
 		b.top = y
 		for i, column := range b.columns {
@@ -155,6 +157,17 @@ func firstOf(cells []*cell) *cell {
 }
 
 func (p *picture) edge(column int, from, to *cell, thick bool) {
+	p.line(p.way(column, from, to), from, thick)
+	if to.node == nil {
+		return
+	}
+	stroke, _ := pen(from, thick)
+	fmt.Fprintf(&p.b, `<path d="M%.0f %.0fl-8 -4v8z" fill="%s"/>`+"\n", p.left[column+1]-1, to.y(), stroke)
+}
+
+// way is the path of an edge through a gutter, to a bend or, with room for an
+// arrow's head, to a box.
+func (p *picture) way(column int, from, to *cell) string {
 	x, y := p.left[column]+p.wide[column], from.y()
 	end, down := p.left[column+1], to.y()
 	d := fmt.Sprintf("M%.0f %.0f", x, y)
@@ -168,13 +181,10 @@ func (p *picture) edge(column int, from, to *cell, thick bool) {
 		d += fmt.Sprintf("H%.1fQ%.1f %.1f %.1f %.1fV%.1fQ%.1f %.1f %.1f %.1f",
 			turn-r, turn, y, turn, y+way, down-way, turn, down, turn+r, down)
 	}
-	if to.node == nil {
-		p.line(d+fmt.Sprintf("H%.0f", end), from, thick)
-		return
+	if to.node != nil {
+		end -= 6
 	}
-	p.line(d+fmt.Sprintf("H%.0f", end-6), from, thick)
-	stroke, _ := pen(from, thick)
-	fmt.Fprintf(&p.b, `<path d="M%.0f %.0fl-8 -4v8z" fill="%s"/>`+"\n", end-1, down, stroke)
+	return d + fmt.Sprintf("H%.0f", end)
 }
 
 func (p *picture) line(d string, from *cell, thick bool) {
@@ -185,13 +195,10 @@ func (p *picture) line(d string, from *cell, thick bool) {
 // pen is what an edge is drawn with. Edges of what lanes share pass by other
 // lanes: their colour tells them from those lanes' own.
 func pen(from *cell, thick bool) (stroke string, width float64) {
-	for from.node == nil {
-		from = from.in[0]
-	}
 	switch {
 	case thick:
 		return critical, 2.75
-	case from.node.Shared:
+	case origin(from).Shared:
 		return colours(Build).line, 1.25
 	}
 	return "#8c959f", 1.25
@@ -224,7 +231,7 @@ func (p *picture) instance(c *cell, x, w float64) {
 	look := colours(Instance)
 	top := c.top + boxHeight + 2
 	fmt.Fprintf(&p.b, `<g><title>%s</title><path d="M%.1f %.1fv6q0 4 4 4h4" fill="none" stroke="#8c959f"/><rect x="%.1f" y="%.1f" width="%.1f" height="15" rx="7" fill="%s" stroke="%s" stroke-width="0.75"/><text x="%.1f" y="%.1f" font-size="9.5" fill="#57606a">%s</text></g>`+"\n",
-		html.EscapeString(told(c.instance)), x+10, top-2, x+18, top, w-18, look.fill, look.line, x+26, top+11,
+		html.EscapeString(told(c.instance)), x+10, top-2, x+instanceIndent, top, w-instanceIndent, look.fill, look.line, x+26, top+11,
 		html.EscapeString(cut(c.instance.Label, int((w-34)/5.2))))
 }
 
