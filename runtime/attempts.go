@@ -132,6 +132,12 @@ func (r *run) freshInstance(ctx context.Context, t Task) *event.Outcome {
 // execute calls the executor of the node and makes an outcome of its error,
 // which it returns too.
 func (r *run) execute(ctx context.Context, t Task) (event.Outcome, error) {
+	// A build that is known reads no snapshot: its executor says if one does.
+	if t.Node.NixBuild == nil {
+		if err := r.Run.NeedSnapshot(ctx); err != nil {
+			return infra(err), err
+		}
+	}
 	var e Executor
 	done := func() {}
 	switch n := t.Node; {

@@ -61,6 +61,18 @@ type RunContext struct {
 	Snapshot string
 	// SnapshotHash is the snapshot's content hash, once it is taken.
 	SnapshotHash string
+	// OwnSnapshot, if set, is called with that hash before anything reads the
+	// snapshot: it may be a link to an earlier run's, and is a copy then.
+	OwnSnapshot func(ctx context.Context, hash string) error
+}
+
+// NeedSnapshot makes the snapshot one that can be read by whatever is carried
+// out.
+func (r *RunContext) NeedSnapshot(ctx context.Context) error {
+	if r.OwnSnapshot == nil {
+		return nil
+	}
+	return r.OwnSnapshot(ctx, r.SnapshotHash)
 }
 
 // NewRunContext is the context of a run; the paths must be absolute.

@@ -55,17 +55,27 @@ func (r *run) madeBefore(j *jobRun) bool {
 
 func (r *run) find(ctx context.Context, j *jobRun) (event.ResultLookedUp, bool) {
 	refused := func(why string) (event.ResultLookedUp, bool) { return event.ResultLookedUp{Reason: why}, true }
-	switch {
-	case r.NoCache:
+	if r.NoCache {
 		return refused("--no-cache")
-	case !j.Job.Cache:
-		return refused("cache is false")
-	case j.Job.Finally:
-		return refused("finally jobs clean up, each time")
-	case len(j.Job.Secrets) > 0:
-		return refused("it has secrets")
+	}
+	if why := WhyNotReused(j.Job); why != "" {
+		return refused(why)
 	}
 	return r.Results.Find(ctx, &j.JobContext, r.states.nodes[plan.ExecuteID(j.Job.ID)].node.Command())
+}
+
+// WhyNotReused is why no earlier pass may stand in for a job, whatever it hangs
+// on; empty where one may.
+func WhyNotReused(j *plan.Job) string {
+	switch {
+	case !j.Cache:
+		return "cache is false"
+	case j.Finally:
+		return "finally jobs clean up, each time"
+	case len(j.Secrets) > 0:
+		return "it has secrets"
+	}
+	return ""
 }
 
 // reuse ends a node of a job for which an earlier pass stands in. Where what

@@ -254,3 +254,48 @@ func TestCachedJobsThatWaitTakeNoPlace(t *testing.T) {
 		}
 	})
 }
+
+// The snapshot is asked for before anything is carried out that reads it, and
+// not for a job that is cached.
+func TestWhoNeedsTheSnapshot(t *testing.T) {
+	for _, found := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := onelane()
+			guest(p, "a", []string{"deps"}, nil).Cache = true
+			w := newWorld()
+			c := w.config(p)
+			asked, late := 0, false
+			c.TakeSnapshot = func(context.Context) (event.SnapshotTaken, error) {
+				return event.SnapshotTaken{ContentHash: "hash"}, nil
+			}
+			c.Run.OwnSnapshot = func(_ context.Context, hash string) error {
+				asked++
+				late = late || w.executed["prepare-a-runner"] > 0 && asked == 1
+				if hash != "hash" {
+					t.Errorf("hash %q", hash)
+				}
+				return nil
+			}
+			c.Results = fixed{"a": {found: found}}
+			runtime.Run(t.Context(), c)
+			if found != (asked == 0) || late {
+				t.Errorf("found %v: asked %d times, late %v", found, asked, late)
+			}
+		})
+	}
+}
+
+// A run whose snapshot can't be made its own carries nothing out.
+func TestASnapshotThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := onelane()
+		guest(p, "a", nil, nil)
+		w := newWorld()
+		c := w.config(p)
+		c.Run.OwnSnapshot = func(context.Context, string) error { return errors.New("it was changed") }
+		s, _ := runtime.Run(t.Context(), c)
+		if s.ExitCode != runtime.ExitInfra || len(w.executed) > 0 {
+			t.Errorf("%+v, executed %v", s, w.executed)
+		}
+	})
+}

@@ -231,8 +231,9 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		Durations:    record.ReadDurations(x.stateRoot),
 		Abandon:      abandon,
 		NoCache:      x.flags.noCache,
-		Results:      &result.Store{StateRoot: x.stateRoot, Builds: e.nix, Guests: e.guests, Hosts: e.host},
 	}
+	store := &result.Store{StateRoot: x.stateRoot, Builds: e.nix, Guests: e.guests, Hosts: e.host}
+	c.Results, c.Run.OwnSnapshot = store, ownSnapshot(c.Run.Snapshot)
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser, c.Adopter = e.guests, e.guests, e.guests, e.guests
 	}
@@ -240,7 +241,9 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		c.Resume = &x.resumed.progress
 	}
 	c.HostSetup = func(ctx context.Context, argv []string) error { return x.hostSetup(ctx, dir, argv) }
-	c.TakeSnapshot = func(ctx context.Context) (event.SnapshotTaken, error) { return x.takeSnapshot(ctx, dir) }
+	c.TakeSnapshot = func(ctx context.Context) (event.SnapshotTaken, error) {
+		return x.takeSnapshot(ctx, dir, c.Run, store)
+	}
 	c.OpenJob = func(j *runtime.JobContext) (func() error, error) { return openJob(dir, j, journal, pump) }
 	return c
 }
@@ -278,20 +281,26 @@ func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []strin
 	return nil
 }
 
-func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir) (event.SnapshotTaken, error) {
+func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir, run runtime.RunContext, store *result.Store) (event.SnapshotTaken, error) {
 	var taken event.SnapshotTaken
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
 		taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
 	}()
-	r, err := snapshot.Take(ctx, x.source, filepath.Join(dir.Path, "snapshot"),
-		snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
+	r, earlier := x.sameAsBefore(ctx, run, store)
+	var err error
+	if earlier != "" {
+		err = linkSnapshot(run, earlier)
+	} else {
+		r, err = snapshot.Take(ctx, x.source, run.Snapshot,
+			snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
+	}
 	<-asked
 	if err != nil {
 		return event.SnapshotTaken{}, err
 	}
-	taken.ContentHash, taken.Files, taken.Bytes = r.ContentHash, r.Files, r.Bytes
+	taken.ContentHash, taken.Files, taken.Bytes, taken.CopyOf = r.ContentHash, r.Files, r.Bytes, earlier
 	return taken, dir.WriteSnapshot(x.source, taken)
 }
 

@@ -105,6 +105,10 @@ func projectOf(dir *record.Dir, job string) string {
 func (x *execution) byHand(dir *record.Dir, r record.Run, job string) (string, error) {
 	run := runtime.RunContext{ID: r.ID, StateRoot: dir.StateRoot(), Dir: dir.Path,
 		SourceRoot: r.SourceRoot, Snapshot: filepath.Join(dir.Path, "snapshot")}
+	// Nix takes no link for a flake's folder.
+	if real, err := filepath.EvalSymlinks(run.Snapshot); err == nil {
+		run.Snapshot = real
+	}
 	j := runtime.Contexts(x.plan, &run, job, nil, runtime.Limits{})[job]
 	if j == nil {
 		return "", fmt.Errorf("the plan of run %s does not have job %s", r.ID, job)
@@ -141,7 +145,7 @@ func (x *execution) buildByHand(n *plan.Node, run *runtime.RunContext) []string 
 	if at := slices.Index(argv, "--out-link"); at >= 0 {
 		argv = slices.Replace(slices.Clone(argv), at, at+2, "--no-link")
 	}
-	return []string{"# " + printable(oneLine(n.Description)) + ".", "(cd " + shellQuoted(run.Dir) + " && " + quotedAll(argv) + ")"}
+	return []string{"# " + printable(oneLine(n.Description)) + ".", "(cd " + shellQuoted(filepath.Dir(run.Snapshot)) + " && " + quotedAll(argv) + ")"}
 }
 
 // hostByHand is a host job in a copy of the snapshot.

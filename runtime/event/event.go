@@ -128,6 +128,9 @@ type SnapshotTaken struct {
 	Bytes       int64  `json:"bytes"`
 	GitHead     string `json:"git_head,omitempty"`
 	GitDirty    bool   `json:"git_dirty"`
+	// CopyOf is the run whose snapshot is linked to, where the tree is the same
+	// and no job was to run.
+	CopyOf string `json:"copy_of,omitempty"`
 }
 
 // NodeStarted says that a worker carries out the node.

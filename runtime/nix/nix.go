@@ -196,6 +196,9 @@ func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (output
 
 // call calls nix build and returns the store path.
 func (x *Executor) call(ctx context.Context, t runtime.Task, log *fanOut) (string, event.Outcome, error) {
+	if err := t.Run.NeedSnapshot(ctx); err != nil {
+		return "", event.Outcome{}, err
+	}
 	argv := x.Command(t.Node)
 	fmt.Fprintf(log, "pikaci: %s\n", shellQuoted(argv))
 	last := &lastError{next: log}

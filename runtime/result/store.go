@@ -59,6 +59,12 @@ func lastPath(stateRoot, job string) string {
 	return filepath.Join(Dir(stateRoot), "last", job+".json")
 }
 
+// HasLast reports whether the job ever passed here.
+func (s *Store) HasLast(job string) bool {
+	_, err := os.Lstat(lastPath(s.StateRoot, job))
+	return err == nil
+}
+
 // Find says whether an earlier pass stands in for the job.
 func (s *Store) Find(ctx context.Context, j *runtime.JobContext, command []string) (event.ResultLookedUp, bool) {
 	parts, known, err := s.parts(ctx, j, command)
