@@ -49,7 +49,7 @@ type instances interface {
 
 func (x *execution) executors(ctx context.Context) (*executors, error) {
 	e := &executors{
-		nix:  nix.New(nix.Options{Settings: x.runner.Nix.Settings}),
+		nix:  nix.New(nix.Options{Settings: x.runner.Nix.Settings, Installables: x.installables()}),
 		host: host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv}),
 	}
 	builds, guests := false, false
@@ -68,6 +68,17 @@ func (x *execution) executors(ctx context.Context) (*executors, error) {
 	var err error
 	e.guests, err = x.connectIncus(ctx)
 	return e, err
+}
+
+// installables are what the run's jobs need built.
+func (x *execution) installables() []string {
+	var list []string
+	for i := range x.jobs {
+		for _, s := range x.jobs[i].StagedPayloads {
+			list = append(list, s.Installable)
+		}
+	}
+	return list
 }
 
 // run carries the plan out and writes the records.

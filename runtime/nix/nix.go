@@ -26,6 +26,9 @@ type Options struct {
 	Program string
 	// Settings go to each call as --option NAME VALUE.
 	Settings map[string]string
+	// Installables are all that a run may build: they are evaluated together.
+	// Without them each is evaluated by itself.
+	Installables []string
 }
 
 // Executor builds. One installable is built once for a run, whatever the
@@ -34,6 +37,7 @@ type Executor struct {
 	options Options
 	mu      sync.Mutex
 	flights map[string]*flight
+	eval    evaluator
 }
 
 // New makes an executor.
@@ -71,7 +75,11 @@ func (x *Executor) Command(node *plan.Node) []string {
 }
 
 func (x *Executor) base(verb ...string) []string {
-	argv := append([]string{x.options.Program, "--extra-experimental-features", "nix-command flakes"}, verb...)
+	return x.set(append([]string{x.options.Program, "--extra-experimental-features", "nix-command flakes"}, verb...))
+}
+
+// set adds the settings to a call.
+func (x *Executor) set(argv []string) []string {
 	for _, name := range sortedKeys(x.options.Settings) {
 		argv = append(argv, "--option", name, x.options.Settings[name])
 	}
@@ -194,12 +202,19 @@ func (x *Executor) run(ctx context.Context, t runtime.Task, log *fanOut) (output
 	return o, out, nil
 }
 
-// call calls nix build and returns the store path.
+// call calls Nix to build and returns the store path.
 func (x *Executor) call(ctx context.Context, t runtime.Task, log *fanOut) (string, event.Outcome, error) {
 	if err := t.Run.NeedSnapshot(ctx); err != nil {
 		return "", event.Outcome{}, err
 	}
+	drv, err := x.derivation(ctx, t, log)
+	if err != nil {
+		return "", event.Outcome{}, err
+	}
 	argv := x.Command(t.Node)
+	if still(drv) {
+		argv = x.realise(t.Node, drv)
+	}
 	fmt.Fprintf(log, "pikaci: %s\n", shellQuoted(argv))
 	last := &lastError{next: log}
 	if err := command(ctx, t.Run.Dir, argv, nil, last); err != nil {

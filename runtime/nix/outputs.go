@@ -129,11 +129,7 @@ func judge(name string, found []finding) Output {
 // can't catch fails the whole.
 func question(url string, names []string) string {
 	asked, _ := json.Marshal(names) // strings never fail
-	return `
-let
-  outputs = (builtins.getFlake ` + nixString(url) + `).outputs;
-  system = ` + nixString(system()) + `;
-  places = [ [ "packages" system ] [ "legacyPackages" system ] [ ] ];
+	return places(url) + `
   kind = at:
     if builtins.isAttrs at
     then (if (at.type or null) == "derivation" then "` + Derivation + `" else "set")
@@ -145,11 +141,21 @@ let
     else { inherit depth; kind = "` + Missing + `"; siblings = if builtins.isAttrs at && (at.type or null) != "derivation" then builtins.attrNames at else [ ]; };
   safely = found: let tried = builtins.tryEval (builtins.deepSeq found found); in
     if tried.success then tried.value else { depth = 0; kind = "` + Throws + `"; siblings = [ ]; };
-  parts = name: builtins.filter builtins.isString (builtins.split "\\." name);
 in
 map (name: map (place: safely (walk (0 - builtins.length place) (place ++ parts name) outputs)) places)
   (builtins.fromJSON ` + nixString(string(asked)) + `)
 `
+}
+
+// places begins a Nix expression: what a flake has, the places where nix build
+// looks a name up, in its order, and a name's parts.
+func places(url string) string {
+	return `
+let
+  outputs = (builtins.getFlake ` + nixString(url) + `).outputs;
+  system = ` + nixString(system()) + `;
+  places = [ [ "packages" system ] [ "legacyPackages" system ] [ ] ];
+  parts = name: builtins.filter builtins.isString (builtins.split "\\." name);`
 }
 
 // nixString is a text as a literal of Nix.
