@@ -24,6 +24,11 @@ type Config struct {
 	Builds, Instances, Guests, Hosts Executor
 	// Releaser takes back the instances; nil where Instances is nil.
 	Releaser Releaser
+	// Keeper leaves the instances of the jobs that Keep names for KeepFor; nil
+	// where all are taken back.
+	Keeper  Keeper
+	Keep    Keep
+	KeepFor time.Duration
 	// HostSetup runs one command on the host, in the source tree.
 	HostSetup func(ctx context.Context, argv []string) error
 	// TakeSnapshot makes Run.Snapshot.
@@ -213,7 +218,7 @@ func detailOf(p event.PhaseStarted) string {
 // emit journals an event of the run. An error of the journal ends the run.
 func (r *run) emit(e event.Event) error {
 	r.track(e)
-	sync := e.JournalOpened != nil || e.Resumed != nil || e.LeaseIntended != nil || e.JobFinished != nil || e.RunFinished != nil
+	sync := e.JournalOpened != nil || e.Resumed != nil || e.LeaseIntended != nil || e.LeaseKept != nil || e.JobFinished != nil || e.RunFinished != nil
 	err := r.Journal.Append(e, sync)
 	if err == nil {
 		return nil
@@ -234,6 +239,9 @@ func (r *run) track(e event.Event) {
 	}
 	if e.LeaseReleased != nil {
 		delete(r.leases, e.LeaseReleased.Job)
+	}
+	if e.LeaseKept != nil {
+		delete(r.leases, e.LeaseKept.Job)
 	}
 }
 

@@ -63,6 +63,7 @@ func commands() []command {
 		whySlowCommand(),
 		trendsCommand(),
 		reproduceCommand(),
+		shellCommand(),
 		cancelCommand(),
 		gcCommand(),
 		diffCommand(),

@@ -42,6 +42,7 @@ type instances interface {
 	runtime.Executor
 	runtime.Releaser
 	runtime.Adopter
+	runtime.Keeper
 	MarkRoot(id string)
 }
 
@@ -219,6 +220,8 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 	}
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser, c.Adopter = e.guests, e.guests, e.guests, e.guests
+		c.Keeper = &keeper{instances: e.guests, stateRoot: x.stateRoot, run: dir.ID}
+		c.Keep, c.KeepFor = runtime.Keep(x.flags.keep), x.flags.keepFor
 	}
 	if x.resumed != nil {
 		c.Resume = &x.resumed.progress

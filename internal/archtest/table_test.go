@@ -51,7 +51,7 @@ var rules = []rule{
 			"runtime/incus", "runtime/nix",
 			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/snapshot",
 		},
-		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
+		third: []string{"github.com/spf13/pflag", "golang.org/x/sys", "golang.org/x/term"},
 		tests: []string{"runtime/runtimetest"},
 	},
 	{pkg: "cmd/pikaci/internal/...", ours: []string{"schema/plan"}},

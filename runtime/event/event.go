@@ -32,6 +32,7 @@ type Event struct {
 	LeaseTaken    *Lease         `json:"lease_taken,omitempty"`
 	LeaseReleased *Lease         `json:"lease_released,omitempty"`
 	LeaseLeft     *LeaseLeft     `json:"lease_left,omitempty"`
+	LeaseKept     *LeaseKept     `json:"lease_kept,omitempty"`
 	Artifact      *Artifact      `json:"artifact,omitempty"`
 	LogTruncated  *LogTruncated  `json:"log_truncated,omitempty"`
 	Interrupted   *Interrupted   `json:"interrupted,omitempty"`
@@ -248,6 +249,13 @@ type LeaseLeft struct {
 	Lease
 	Error   string `json:"error"`
 	Command string `json:"command"`
+}
+
+// LeaseKept says that an instance was not taken back, so that somebody may look
+// into it: gc takes it once its time is over.
+type LeaseKept struct {
+	Lease
+	Until time.Time `json:"until"`
 }
 
 // Artifact is a file that was brought back, or refused.

@@ -45,6 +45,9 @@ type Run struct {
 	// Leases are what was made for the run and not yet taken back.
 	Leases []event.Lease     `json:"leases"`
 	Left   []event.LeaseLeft `json:"left"`
+	// Kept are instances that were kept for somebody to look into; some may
+	// be gone by now.
+	Kept []event.LeaseKept `json:"kept,omitempty"`
 }
 
 // LaneRecord is a lane and its verdict.
@@ -219,6 +222,9 @@ func (f *Fold) addPart(e event.Event) {
 		delete(f.leases, e.LeaseReleased.Name)
 	case e.LeaseLeft != nil:
 		f.run.Left = append(f.run.Left, *e.LeaseLeft)
+	case e.LeaseKept != nil:
+		delete(f.leases, e.LeaseKept.Name)
+		f.run.Kept = append(f.run.Kept, *e.LeaseKept)
 	}
 }
 
@@ -301,6 +307,7 @@ func (f *Fold) Run() Run {
 	r.Lanes = append([]LaneRecord{}, r.Lanes...)
 	r.Phases = append([]PhaseRecord{}, r.Phases...)
 	r.Left = append([]event.LeaseLeft{}, r.Left...)
+	r.Kept = slices.Clone(r.Kept)
 	return r
 }
 
