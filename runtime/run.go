@@ -65,6 +65,12 @@ type Config struct {
 	Adopter Adopter
 	// HostDigest is of what the host decided, which a resumed run is held to.
 	HostDigest string
+	// TraceParent and Trace are for the run's beginning: the trace that it is
+	// part of, and its own place there.
+	TraceParent, Trace string
+	// JobEnv is what the host adds to the environment of a job's command, where
+	// the job says nothing of it; nil: nothing.
+	JobEnv func(job string) map[string]string
 	// Abandon, when closed, makes the run stop waiting for anything and say
 	// what it leaves.
 	Abandon <-chan struct{}
@@ -140,7 +146,8 @@ func (r *run) begin() {
 	r.emit(event.Event{RunStarted: &event.RunStarted{
 		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
 		Parallel: r.Parallel, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly,
-		Job: r.Job, FailFast: r.FailFast, HostDigest: r.HostDigest}})
+		Job: r.Job, FailFast: r.FailFast, HostDigest: r.HostDigest,
+		TraceParent: r.TraceParent, Trace: r.Trace}})
 }
 
 // hostSetup runs each distinct command of the chosen lanes once.
@@ -262,6 +269,9 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 	for i := range c.Plan.Jobs {
 		if j := contexts[c.Plan.Jobs[i].ID]; j != nil {
 			jr := &jobRun{JobContext: *j}
+			if c.JobEnv != nil {
+				jr.HostEnv = c.JobEnv(j.Job.ID)
+			}
 			r.jobs = append(r.jobs, jr)
 			r.byID[j.Job.ID] = jr
 		}

@@ -108,8 +108,10 @@ func (x *execution) run(ctx context.Context, s *session) error {
 		return errors.Join(err, journal.Close())
 	}
 	c.Torn = torn
+	spans := x.trace(s, &c)
 	summary, err := runtime.Run(ctx, c)
 	r, outputs := journal.Records()
+	spans.send(record.Past{Run: r, Outputs: outputs, Last: time.Now()}, x.plan)
 	var reportsErr error
 	var reports sync.WaitGroup
 	// The reports are made while the records are synced.
@@ -120,6 +122,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	x.noteDurations(r)
 	reports.Wait()
 	x.show(s, pump, r)
+	spans.wait(s)
 	if reportsErr != nil && !errors.Is(err, syscall.ENOSPC) {
 		s.note("pikaci: %v", reportsErr)
 	}

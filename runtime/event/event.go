@@ -66,6 +66,10 @@ type RunStarted struct {
 	FailFast bool   `json:"fail_fast,omitempty"`
 	// HostDigest is of what the host decided in place of the plan.
 	HostDigest string `json:"host_digest,omitempty"`
+	// TraceParent is where the run stands in the trace of who started it, and
+	// Trace the place of its own span; both as TRACEPARENT writes it.
+	TraceParent string `json:"trace_parent,omitempty"`
+	Trace       string `json:"trace,omitempty"`
 }
 
 // Resumed says that another process goes on with a run whose owner was killed.

@@ -189,4 +189,3 @@ func resize(conn *websocket.Conn, sizes <-chan Size, over <-chan struct{}) {
 		}
 	}
 }
-

@@ -20,10 +20,13 @@ type Run struct {
 	Pikaci        string `json:"pikaci"`
 	PlanDigest    string `json:"plan_digest"`
 	// HostDigest is of what the host decided in place of the plan.
-	HostDigest string    `json:"host_digest,omitempty"`
-	SourceRoot string    `json:"source_root"`
-	RunDir     string    `json:"run_dir"`
-	StartedAt  time.Time `json:"started_at"`
+	HostDigest string `json:"host_digest,omitempty"`
+	// TraceParent and Trace are as in run_started.
+	TraceParent string    `json:"trace_parent,omitempty"`
+	Trace       string    `json:"trace,omitempty"`
+	SourceRoot  string    `json:"source_root"`
+	RunDir      string    `json:"run_dir"`
+	StartedAt   time.Time `json:"started_at"`
 	// PrepareOnly says that only payloads were built.
 	PrepareOnly bool `json:"prepare_only,omitempty"`
 	// FinishedAt is missing while the run goes on, and for ever where it
@@ -163,6 +166,7 @@ func (f *Fold) payload(p event.PayloadReady) {
 func (f *Fold) runStarted(s *event.RunStarted) {
 	f.run.PlanDigest, f.run.SourceRoot, f.run.RunDir = s.PlanDigest, s.SourceRoot, s.RunDir
 	f.run.PrepareOnly, f.run.HostDigest = s.PrepareOnly, s.HostDigest
+	f.run.TraceParent, f.run.Trace = s.TraceParent, s.Trace
 	for _, l := range s.Lanes {
 		f.run.Lanes = append(f.run.Lanes, LaneRecord{ID: l})
 	}
