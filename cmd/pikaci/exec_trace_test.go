@@ -102,14 +102,23 @@ func TestSpansAreSent(t *testing.T) {
 		bodies = append(bodies, b)
 	}))
 	defer collector.Close()
+	// taken are the bodies that came since it was last asked.
+	taken := func() [][]byte {
+		mu.Lock()
+		defer mu.Unlock()
+		got := bodies
+		bodies = nil
+		return got
+	}
 	call := hostPlan(t)
 	to := "OTEL_EXPORTER_OTLP_ENDPOINT=" + collector.URL
 	code, out := call([]string{to, "TRACEPARENT=" + outer, "TRACESTATE=a=b"}, "exec", "plan.json", "--run-id", "one")
-	if code != 1 || len(bodies) != 1 {
-		t.Fatalf("exit code %d, %d requests:\n%s", code, len(bodies), out)
+	sent := taken()
+	if code != 1 || len(sent) != 1 {
+		t.Fatalf("exit code %d, %d requests:\n%s", code, len(sent), out)
 	}
 	byName := map[string]sentSpan{}
-	for _, s := range decodeSpans(t, bodies[0]) {
+	for _, s := range decodeSpans(t, sent[0]) {
 		byName[s.Name] = s
 		if s.TraceID != outerTrace {
 			t.Errorf("%s is of another trace", s.Name)
@@ -141,10 +150,10 @@ func TestSpansAreSent(t *testing.T) {
 		"no parent":         {[]string{to, "TRACEPARENT=nonsense"}, " 00-", 1},
 		"can't be followed": {[]string{to, "OTEL_EXPORTER_OTLP_PROTOCOL=grpc"}, "\n", 0},
 	} {
-		bodies = nil
 		code, out := call(tt.env, "exec", "plan.json", "--job", "tells")
-		if code != 0 || len(bodies) != tt.bodies || !strings.Contains(out, "tells │ parent"+tt.told) {
-			t.Errorf("%s: exit code %d, %d requests:\n%s", name, code, len(bodies), out)
+		requests := len(taken())
+		if code != 0 || requests != tt.bodies || !strings.Contains(out, "tells │ parent"+tt.told) {
+			t.Errorf("%s: exit code %d, %d requests:\n%s", name, code, requests, out)
 		}
 		if noted := strings.Contains(out, "pikaci: no spans are sent: OTEL_EXPORTER_OTLP_PROTOCOL"); noted != (name == "can't be followed") {
 			t.Errorf("%s:\n%s", name, out)
