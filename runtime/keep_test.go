@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/schema/plan"
@@ -121,4 +123,63 @@ func keepPlan() *plan.Plan {
 				GuestCommand: &plan.GuestCommand{Job: id, Command: []string{"true"}}})
 	}
 	return p
+}
+
+// marks keeps instances of a world.
+type marks struct{ w *world }
+
+func (m marks) Keep(context.Context, event.Lease, time.Time) error { return nil }
+
+// Whenever it is killed and resumed, what a run says that it kept is there, once
+// for each job, and nothing else is.
+func TestAnyRunThatKeepsAndIsKilled(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		jobs := rapid.IntRange(1, 5).Draw(rt, "jobs")
+		p := drawPlan(rt, jobs)
+		w := newWorld()
+		for _, n := range p.Nodes {
+			w.script[n.ID] = drawScript(rt, &n)
+		}
+		keep := rapid.SampledFrom([]runtime.Keep{runtime.KeepFailed, runtime.KeepAlways}).Draw(rt, "keep")
+		carryOut := func(w *world, resume *runtime.Progress) {
+			c := w.config(p)
+			c.Adopter, c.Keeper, c.Keep, c.KeepFor, c.Resume = w, marks{w}, keep, time.Hour, resume
+			synctest.Test(t, func(*testing.T) { runtime.Run(context.Background(), c) })
+		}
+		w.killedAt = rapid.IntRange(2, 60).Draw(rt, "killed at")
+		carryOut(w, nil)
+		for kills := rapid.IntRange(0, 2).Draw(rt, "further kills"); ; kills-- {
+			next, progress := w.next()
+			if progress.Finished != nil {
+				break
+			}
+			if kills > 0 {
+				next.killedAt = len(next.events) + rapid.IntRange(1, 20).Draw(rt, "killed after")
+			}
+			carryOut(next, &progress)
+			w = next
+		}
+		kept := map[string]bool{}
+		for _, e := range w.events {
+			if e.LeaseKept != nil {
+				if kept[e.LeaseKept.Name] {
+					rt.Fatalf("%s is kept twice", e.LeaseKept.Name)
+				}
+				kept[e.LeaseKept.Name] = true
+			}
+			if f := e.JobFinished; f != nil && kept["i-"+f.Job] {
+				rt.Fatalf("%s was kept before its job ended", f.Job)
+			}
+		}
+		for name, there := range w.made {
+			if there != kept[name] {
+				rt.Fatalf("%s: there %t, kept %t", name, there, kept[name])
+			}
+		}
+		for _, e := range w.events {
+			if f := e.JobFinished; f != nil && kept["i-"+f.Job] && f.Verdict != event.Failed && (keep == runtime.KeepFailed || f.Verdict != event.Passed) {
+				rt.Fatalf("%s is kept, and it %s", f.Job, f.Verdict)
+			}
+		}
+	})
 }
