@@ -95,6 +95,9 @@ type JobContext struct {
 	// Secrets are the values of the job's secrets, by name. They go to the
 	// command's environment over a pipe and are masked in all logs.
 	Secrets map[string]string
+	// HostEnv is what the host adds to the command's environment, where the job
+	// says nothing of it.
+	HostEnv map[string]string
 	// Limits are the host's.
 	Limits Limits
 }
@@ -130,9 +133,13 @@ func (j *JobContext) ArtifactsDir() string { return j.Dir + "/artifacts" }
 const GuestArtifactsDir = "/run/pikaci/artifacts"
 
 // Environment is what the job's command gets beside PATH and HOME, which
-// belong to where it runs: the fixed names, then the job's own, then secrets.
+// belong to where it runs: what the host adds, the job's own, secrets, the fixed
+// names; each wins over those before it.
 func (j *JobContext) Environment(artifacts string) map[string]string {
 	env := make(map[string]string, len(j.Job.Env)+len(j.Secrets)+5)
+	for k, v := range j.HostEnv {
+		env[k] = v
+	}
 	for k, v := range j.Job.Env {
 		env[k] = v
 	}

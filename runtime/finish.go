@@ -39,7 +39,9 @@ func (r *run) releaseIfOver(j *jobRun, hasSlot bool) {
 	j.releasing = true
 	r.workers++
 	go func() {
-		r.release(context.Background(), j.Job.ID)
+		if !r.keep(j) {
+			r.release(context.Background(), j.Job.ID)
+		}
 		r.messages <- message{released: j}
 	}()
 }

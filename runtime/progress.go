@@ -108,6 +108,8 @@ func (p *Progress) addNode(e event.Event) {
 		p.Leases[e.LeaseTaken.Job] = *e.LeaseTaken
 	case e.LeaseReleased != nil:
 		delete(p.Leases, e.LeaseReleased.Job)
+	case e.LeaseKept != nil:
+		delete(p.Leases, e.LeaseKept.Job) // it is not the run's any more
 	}
 }
 

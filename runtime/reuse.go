@@ -55,8 +55,11 @@ func (r *run) madeBefore(j *jobRun) bool {
 
 func (r *run) find(ctx context.Context, j *jobRun) (event.ResultLookedUp, bool) {
 	refused := func(why string) (event.ResultLookedUp, bool) { return event.ResultLookedUp{Reason: why}, true }
-	if r.NoCache {
+	switch {
+	case r.NoCache:
 		return refused("--no-cache")
+	case r.Keep == KeepAlways:
+		return refused("--keep always shows instances of jobs that ran")
 	}
 	if why := WhyNotReused(j.Job); why != "" {
 		return refused(why)

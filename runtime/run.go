@@ -28,6 +28,11 @@ type Config struct {
 	Results Results
 	// NoCache has every job run, whatever passed before.
 	NoCache bool
+	// Keeper leaves the instances of the jobs that Keep names for KeepFor; nil
+	// where all are taken back.
+	Keeper  Keeper
+	Keep    Keep
+	KeepFor time.Duration
 	// HostSetup runs one command on the host, in the source tree.
 	HostSetup func(ctx context.Context, argv []string) error
 	// TakeSnapshot makes Run.Snapshot.
@@ -66,6 +71,12 @@ type Config struct {
 	Adopter Adopter
 	// HostDigest is of what the host decided, which a resumed run is held to.
 	HostDigest string
+	// TraceParent and Trace are for the run's beginning: the trace that it is
+	// part of, and its own place there.
+	TraceParent, Trace string
+	// JobEnv is what the host adds to the environment of a job's command, where
+	// the job says nothing of it; nil: nothing.
+	JobEnv func(job string) map[string]string
 	// Abandon, when closed, makes the run stop waiting for anything and say
 	// what it leaves.
 	Abandon <-chan struct{}
@@ -149,7 +160,8 @@ func (r *run) begin() {
 	r.emit(event.Event{RunStarted: &event.RunStarted{
 		PlanDigest: r.Plan.Digest, SourceRoot: r.Run.SourceRoot, RunDir: r.Run.Dir,
 		Parallel: r.Capacity.Commands, CPUs: r.Capacity.CPUs, MemoryMiB: r.Capacity.MemoryMiB, Lanes: lanes, Jobs: jobs, PrepareOnly: r.PrepareOnly,
-		Job: r.Job, FailFast: r.FailFast, TimeoutMS: r.Timeout.Milliseconds(), NoCache: r.NoCache, HostDigest: r.HostDigest}})
+		Job: r.Job, FailFast: r.FailFast, TimeoutMS: r.Timeout.Milliseconds(), NoCache: r.NoCache, HostDigest: r.HostDigest,
+		TraceParent: r.TraceParent, Trace: r.Trace}})
 }
 
 // hostSetup runs each distinct command of the chosen lanes once.
@@ -230,7 +242,7 @@ func (r *run) emit(e event.Event) error {
 	r.track(e)
 	// A cached verdict can be looked up again.
 	ended := e.JobFinished != nil && e.JobFinished.Verdict != event.Cached
-	sync := e.JournalOpened != nil || e.Resumed != nil || e.LeaseIntended != nil || ended || e.RunFinished != nil
+	sync := e.JournalOpened != nil || e.Resumed != nil || e.LeaseIntended != nil || e.LeaseKept != nil || ended || e.RunFinished != nil
 	err := r.Journal.Append(e, sync)
 	if err == nil {
 		return nil
@@ -251,6 +263,9 @@ func (r *run) track(e event.Event) {
 	}
 	if e.LeaseReleased != nil {
 		delete(r.leases, e.LeaseReleased.Job)
+	}
+	if e.LeaseKept != nil {
+		delete(r.leases, e.LeaseKept.Job)
 	}
 }
 
@@ -273,6 +288,9 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 	for i := range c.Plan.Jobs {
 		if j := contexts[c.Plan.Jobs[i].ID]; j != nil {
 			jr := &jobRun{JobContext: *j}
+			if c.JobEnv != nil {
+				jr.HostEnv = c.JobEnv(j.Job.ID)
+			}
 			r.jobs = append(r.jobs, jr)
 			r.byID[j.Job.ID] = jr
 		}

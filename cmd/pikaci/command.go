@@ -64,6 +64,7 @@ func commands() []command {
 		trendsCommand(),
 		reportCommand(),
 		reproduceCommand(),
+		shellCommand(),
 		cancelCommand(),
 		gcCommand(),
 		diffCommand(),

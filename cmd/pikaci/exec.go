@@ -72,10 +72,10 @@ type execFlags struct {
 	set *pflag.FlagSet
 	records
 
-	lanes, output, job, runID, resume                    string
+	lanes, output, job, runID, resume, keep              string
 	socket, project, image, instanceType, pool           string
 	parallel                                             int
-	timeout                                              time.Duration
+	timeout, keepFor                                     time.Duration
 	failFast, keepGoing, dryRun, prepareOnly, allowEmpty bool
 	noCache                                              bool
 }
@@ -89,6 +89,8 @@ func (f *execFlags) register(s *pflag.FlagSet) {
 	s.DurationVar(&f.timeout, "timeout", 0, "`TIME` the run may take, like 90m; what has not ended then has failed (default no limit)")
 	s.BoolVar(&f.failFast, "fail-fast", false, "cancel the other jobs when one fails")
 	s.BoolVar(&f.keepGoing, "keep-going", false, "let the other jobs go on when one fails (default)")
+	s.StringVar(&f.keep, "keep", "", "`failed|always` leave the instances of these jobs for pikaci shell to look into")
+	s.DurationVar(&f.keepFor, "keep-for", keepFor, "`TIME` after which gc takes what was kept (default 24h)")
 	s.StringVar(&f.job, "job", "", "`ID[,ID...]` run these jobs alone, and those that they need")
 	s.StringVar(&f.runID, "run-id", "", "`ID` the run's id (default a new one that sorts by time)")
 	s.StringVar(&f.resume, "resume", "", "`RUN` carry on a run that was killed: its id, the beginning of it, or latest")
@@ -205,6 +207,9 @@ func (f *execFlags) check() error {
 	}
 	if f.dryRun && f.prepareOnly {
 		return usage("", "--dry-run and --prepare-only exclude each other")
+	}
+	if err := f.checkKeep(); err != nil {
+		return err
 	}
 	if f.resume != "" {
 		if err := f.checkResume(); err != nil {

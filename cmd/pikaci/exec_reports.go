@@ -57,6 +57,8 @@ func reportAs(name string, dir *record.Dir, past record.Past, p *plan.Plan) ([]b
 		err = report.JUnit(&b, past, p, ends)
 	case "trace.json":
 		err = report.Trace(&b, past, p)
+	case "otlp.json":
+		return spansOf(past, p)
 	default:
 		err = report.Markdown(&b, past, p, ends)
 	}

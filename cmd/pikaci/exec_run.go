@@ -44,6 +44,7 @@ type instances interface {
 	runtime.Releaser
 	runtime.Adopter
 	result.Place
+	runtime.Keeper
 	MarkRoot(id string)
 }
 
@@ -120,8 +121,10 @@ func (x *execution) run(ctx context.Context, s *session) error {
 		return errors.Join(err, journal.Close())
 	}
 	c.Torn = torn
+	spans := x.trace(s, &c)
 	summary, err := runtime.Run(ctx, c)
 	r, outputs := journal.Records()
+	spans.send(record.Past{Run: r, Outputs: outputs, Last: time.Now()}, x.plan)
 	var reportsErr error
 	var reports sync.WaitGroup
 	// The reports are made while the records are synced.
@@ -136,6 +139,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	}
 	reports.Wait()
 	x.show(s, pump, r)
+	spans.wait(s)
 	if reportsErr != nil && !errors.Is(err, syscall.ENOSPC) {
 		s.note("pikaci: %v", reportsErr)
 	}
@@ -247,6 +251,8 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 	c.Results, c.Run.OwnSnapshot = store, ownSnapshot(c.Run.Snapshot)
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser, c.Adopter = e.guests, e.guests, e.guests, e.guests
+		c.Keeper = &keeper{instances: e.guests, stateRoot: x.stateRoot, run: dir.ID}
+		c.Keep, c.KeepFor = runtime.Keep(x.flags.keep), x.flags.keepFor
 	}
 	if x.resumed != nil {
 		c.Resume = &x.resumed.progress

@@ -28,6 +28,7 @@ func gcCommand() command {
 			"pikaci gc --dry-run            # what would go, and why",
 			"pikaci gc --keep 5             # all run directories but the newest five",
 			"pikaci gc --run latest --json  # one run, for a program",
+			"pikaci gc --run latest --kept  # and what exec --keep left of it",
 		},
 		flags: func(set *pflag.FlagSet) runner {
 			f := &gcFlags{set: set}
@@ -37,6 +38,7 @@ func gcCommand() command {
 			set.BoolVar(&f.dryRun, "dry-run", false, "print what would go and why, and remove nothing")
 			set.BoolVar(&f.json, "json", false, "print all that was looked at as JSON")
 			set.DurationVar(&f.olderThan, "older-than", 24*time.Hour, "`TIME` for which killed runs' directories and orphans stay (default 24h)")
+			set.BoolVar(&f.kept, "kept", false, "also take instances that exec --keep left, before their time is over")
 			set.BoolVar(&f.orphans, "orphans", false, "also take instances whose run directory is gone")
 			set.StringVar(&f.run, "run", "", "`RUN` look at one run alone: its id, the beginning of it, or latest")
 			return func(ctx context.Context, s *session, args []string) error {
@@ -56,6 +58,7 @@ type gcFlags struct {
 	keep                  int
 	olderThan             time.Duration
 	dryRun, json, orphans bool
+	kept                  bool
 }
 
 func (f *gcFlags) collect(ctx context.Context, s *session) error {
@@ -94,7 +97,7 @@ func (f *gcFlags) options(ctx context.Context, s *session) (gc.Options, error) {
 	if err != nil {
 		return gc.Options{}, err
 	}
-	o := gc.Options{StateRoot: root, Keep: f.keep, OlderThan: f.olderThan, Orphans: f.orphans, Run: f.run, Now: time.Now()}
+	o := gc.Options{StateRoot: root, Keep: f.keep, OlderThan: f.olderThan, Orphans: f.orphans, Kept: f.kept, Run: f.run, Now: time.Now()}
 	if f.run != "" {
 		// One whose directory is gone is known by its whole id alone.
 		d, err := f.find(s, f.run)
@@ -167,12 +170,13 @@ func printItems(w io.Writer, items []gc.Item, dry bool) error {
 // by itself: whoever wants to resume it has that long.
 const deadAgo = 10 * time.Minute
 
-// sweep takes back instances of this state root's dead runs while the run goes
-// on. Where there are none it asks the server nothing. It returns what waits
+// sweep takes back instances of this state root's dead runs, and those whose time
+// to be kept is over, while the run goes on. Where there are none it asks the server nothing. It returns what waits
 // for its end.
 func (x *execution) sweep(ctx context.Context, s *session, e *executors) func() {
 	server, ok := e.guests.(gc.Server)
-	dead := gc.Dead(x.stateRoot, deadAgo, time.Now())
+	now := time.Now()
+	dead := append(gc.Dead(x.stateRoot, deadAgo, now), gc.KeptOver(x.stateRoot, now)...)
 	if !ok || len(dead) == 0 {
 		return func() {}
 	}

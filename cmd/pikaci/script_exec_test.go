@@ -21,6 +21,7 @@ func execCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"normalize":    normalize,
 		"nothing-left": nothingLeft,
+		"removes-kept": removesKept,
 		"tmpfs":        tmpfs,
 		"start":        start,
 		"await":        await,
@@ -87,6 +88,27 @@ func nothingLeft(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// removesKept removes at the script's end, whatever that is, all instances of a
+// state root: removes-kept [STATE].
+func removesKept(ts *testscript.TestScript, neg bool, args []string) {
+	state := ".pikaci"
+	if len(args) == 1 {
+		state = args[0]
+	}
+	id := filepath.Join(ts.MkAbs(state), "id")
+	ts.Defer(func() {
+		root, err := os.ReadFile(id)
+		if err != nil {
+			return // none was made
+		}
+		out, _ := exec.Command("incus", "list", "--format", "csv", "--columns", "n",
+			"user.pikaci.root="+strings.TrimSpace(string(root))).Output()
+		for _, name := range strings.Fields(string(out)) {
+			exec.Command("incus", "delete", "--force", name).Run()
+		}
+	})
+}
+
 // tmpfs mounts a small file system: tmpfs DIR SIZE.
 func tmpfs(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
@@ -117,7 +139,7 @@ func start(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value(startedKey{}).(*started)
 	*s = started{cmd: exec.Command(program, args[1:]...)}
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = ts.MkAbs("."), &s.stdout, &s.stderr
-	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "PATH", "GORACE", "TMPDIR"} {
+	for _, name := range []string{"HOME", "XDG_CACHE_HOME", "PATH", "GORACE", "TMPDIR", "DEPLOY"} {
 		s.cmd.Env = append(s.cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(s.cmd.Start())

@@ -28,7 +28,7 @@ func statusCommand() command {
 		flags: func(set *pflag.FlagSet) runner {
 			var r records
 			asJSON := set.Bool("json", false, "print the record as JSON")
-			as := set.String("as", "", "`junit|trace|markdown` print it as junit.xml, trace.json or a step summary")
+			as := set.String("as", "", "`junit|trace|markdown|otlp` print it as junit.xml, trace.json, a step summary\nor spans of OpenTelemetry")
 			r.register(set)
 			return func(_ context.Context, s *session, args []string) error {
 				dir, err := r.theRun(s, "status", args)
@@ -53,11 +53,11 @@ func (r *records) theRun(s *session, command string, args []string) (*record.Dir
 }
 
 // reportNames are the reports by what --as calls them.
-var reportNames = map[string]string{"junit": "junit.xml", "trace": "trace.json", "markdown": "summary.md"}
+var reportNames = map[string]string{"junit": "junit.xml", "trace": "trace.json", "markdown": "summary.md", "otlp": "otlp.json"}
 
 func runStatus(s *session, dir *record.Dir, asJSON bool, as string) error {
 	if as != "" {
-		if err := oneOf("--as", as, []string{"junit", "trace", "markdown"}); err != nil {
+		if err := oneOf("--as", as, []string{"junit", "trace", "markdown", "otlp"}); err != nil {
 			return err
 		}
 	}

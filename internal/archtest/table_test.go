@@ -48,11 +48,11 @@ var rules = []rule{
 		ours: []string{
 			"cmd/pikaci/internal/...", "compiler", "internal/atomicfile", "schema/plan", "schema/plan/draw", "schema/plan/plandiff", "schema/runner",
 			"runtime", "runtime/artifact", "runtime/event", "runtime/gc", "runtime/group", "runtime/history", "runtime/host",
-			"runtime/incus", "runtime/nix",
+			"runtime/incus", "runtime/nix", "runtime/otlp",
 			"runtime/payload", "runtime/process", "runtime/record", "runtime/report", "runtime/report/html",
 			"runtime/result", "runtime/snapshot",
 		},
-		third: []string{"github.com/spf13/pflag", "golang.org/x/sys"},
+		third: []string{"github.com/spf13/pflag", "golang.org/x/sys", "golang.org/x/term"},
 		tests: []string{"runtime/runtimetest"},
 	},
 	{pkg: "cmd/pikaci/internal/...", ours: []string{"schema/plan"}},
@@ -145,6 +145,7 @@ var rules = []rule{
 		not:   offline,
 		tests: []string{"runtime", "runtime/event", "runtime/runtimetest", "schema/plan"},
 	},
+	{pkg: "runtime/otlp", ours: []string{"runtime/event", "runtime/record", "schema/plan"}, not: []string{"os/exec"}},
 	{
 		pkg:  "runtime/report",
 		ours: []string{"runtime/event", "runtime/record", "schema/plan"},

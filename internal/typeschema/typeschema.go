@@ -61,8 +61,8 @@ func (o object) MarshalJSON() ([]byte, error) {
 type generator struct {
 	Source
 	Document
-	defs   object
-	done   map[string]reflect.Type
+	defs object
+	done map[string]reflect.Type
 }
 
 // Generate makes the schema, as indented JSON. Fields that it does not name

@@ -33,6 +33,7 @@ type Event struct {
 	LeaseTaken     *Lease          `json:"lease_taken,omitempty"`
 	LeaseReleased  *Lease          `json:"lease_released,omitempty"`
 	LeaseLeft      *LeaseLeft      `json:"lease_left,omitempty"`
+	LeaseKept      *LeaseKept      `json:"lease_kept,omitempty"`
 	Artifact       *Artifact       `json:"artifact,omitempty"`
 	LogTruncated   *LogTruncated   `json:"log_truncated,omitempty"`
 	Interrupted    *Interrupted    `json:"interrupted,omitempty"`
@@ -73,6 +74,10 @@ type RunStarted struct {
 	NoCache   bool  `json:"no_cache,omitempty"`
 	// HostDigest is of what the host decided in place of the plan.
 	HostDigest string `json:"host_digest,omitempty"`
+	// TraceParent is where the run stands in the trace of who started it, and
+	// Trace the place of its own span; both as TRACEPARENT writes it.
+	TraceParent string `json:"trace_parent,omitempty"`
+	Trace       string `json:"trace,omitempty"`
 }
 
 // Resumed says that another process goes on with a run whose owner was killed.
@@ -287,6 +292,13 @@ type LeaseLeft struct {
 	Lease
 	Error   string `json:"error"`
 	Command string `json:"command"`
+}
+
+// LeaseKept says that an instance was not taken back, so that somebody may look
+// into it: gc takes it once its time is over.
+type LeaseKept struct {
+	Lease
+	Until time.Time `json:"until"`
 }
 
 // Artifact is a file that was brought back, or refused.

@@ -146,6 +146,10 @@ func fill(t *rapid.T, v reflect.Value, values map[string][]string) {
 			fill(t, v.Elem(), values)
 		}
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			v.Set(reflect.ValueOf(time.Unix(rapid.Int64Range(0, 1<<33).Draw(t, "time"), 0).UTC()))
+			return
+		}
 		for i := range v.NumField() {
 			fill(t, v.Field(i), values)
 		}

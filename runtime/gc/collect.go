@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/record"
@@ -69,6 +70,19 @@ func (o *Options) collect(ctx context.Context, run string, items []*Item) error 
 	return nil
 }
 
+// KeptOver are the runs of which an instance was kept whose time is over, as far
+// as is noted. It asks no server, and reads no journal.
+func KeptOver(stateRoot string, now time.Time) []string {
+	var over []string
+	for run, until := range record.KeptRuns(stateRoot) {
+		if !until.After(now) {
+			over = append(over, run)
+		}
+	}
+	slices.Sort(over)
+	return over
+}
+
 // own becomes the run's owner; nil where it has no directory.
 func (o *Options) own(run string) (*record.Lock, error) {
 	d, err := record.Open(o.StateRoot, run)
@@ -125,9 +139,20 @@ func Sweep(ctx context.Context, o Options, dead []string) error {
 			err = Collect(ctx, one, items)
 		}
 		if err == nil {
-			err = os.WriteFile(filepath.Join(o.StateRoot, "runs", run, sweptFile), nil, 0o644)
+			err = noteSwept(o.StateRoot, run)
+		}
+		// Without a directory nobody can tell whose it is: that is for gc --orphans.
+		stays := slices.ContainsFunc(items, func(i Item) bool { return i.Kind == Instance && !i.Removed })
+		if gone := errors.Is(err, fs.ErrNotExist); gone || err == nil && !stays {
+			err = record.ForgetKept(o.StateRoot, run)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// noteSwept notes that nothing of the run's is to be taken back any more; what
+// was kept is noted elsewhere.
+func noteSwept(stateRoot, run string) error {
+	return os.WriteFile(filepath.Join(stateRoot, "runs", run, sweptFile), nil, 0o644)
 }

@@ -37,6 +37,8 @@ type Options struct {
 	// of a run that was killed and may be resumed, and an instance whose run
 	// directory is gone.
 	OlderThan time.Duration
+	// Kept takes instances that were kept, before their time is over.
+	Kept bool
 	// Orphans takes instances whose run directory is gone, too.
 	Orphans bool
 	// Run, where it is set, is the one run that is looked at.
@@ -136,6 +138,9 @@ func Plan(ctx context.Context, o Options) ([]Item, error) {
 // instance judges one instance.
 func (o *Options) instance(f incus.Found) (Item, error) {
 	age := o.Now.Sub(f.Created)
+	if !o.Kept && f.KeptUntil.After(o.Now) {
+		return o.kept(f, age)
+	}
 	item := Item{Kind: Instance, Run: f.Run, Name: f.Name, Project: f.Project, Job: f.Job, UUID: f.UUID,
 		AgeSecs: int64(age.Seconds()), found: f}
 	d, err := record.Open(o.StateRoot, f.Run)
@@ -159,6 +164,10 @@ func (o *Options) instance(f incus.Found) (Item, error) {
 		return Item{}, err
 	case live:
 		item.Why = "its run is under way"
+	case o.Kept && f.KeptUntil.After(o.Now):
+		item.Remove, item.Why = true, "it was kept (--kept)"
+	case !f.KeptUntil.IsZero():
+		item.Remove, item.Why = true, "it was kept until "+moment(f.KeptUntil)
 	case d.Ended():
 		item.Remove, item.Why = true, "its run has ended"
 	default:
@@ -166,6 +175,15 @@ func (o *Options) instance(f incus.Found) (Item, error) {
 	}
 	return item, nil
 }
+
+// kept judges an instance that was kept, and whose time is not over.
+func (o *Options) kept(f incus.Found, age time.Duration) (Item, error) {
+	return Item{Kind: Instance, Run: f.Run, Name: f.Name, Project: f.Project, Job: f.Job, UUID: f.UUID,
+		AgeSecs: int64(age.Seconds()), found: f, Why: "it is kept until " + moment(f.KeptUntil) + " (--kept takes it)"}, nil
+}
+
+// moment is a time for a person.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // young is the age up to which a run that nobody owns may just be beginning.
 const young = time.Minute

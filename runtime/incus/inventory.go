@@ -17,6 +17,8 @@ type Found struct {
 	Run, Node, Job string
 	UUID           string
 	Created        time.Time
+	// KeptUntil is the zero time unless the run kept it.
+	KeptUntil time.Time
 }
 
 // MarkRoot has all instances that are made from now on marked as of the state
@@ -48,7 +50,8 @@ func (x *Executor) Inventory(ctx context.Context) ([]Found, error) {
 // from run and job.
 func (x *Executor) found(i *api.Instance) (Found, bool) {
 	f := Found{Name: i.Name, Project: i.Project, Run: i.Config[markRun], Node: i.Config[markNode],
-		Job: i.Config[markJob], UUID: i.Config["volatile.uuid"], Created: i.CreatedAt}
+		Job: i.Config[markJob], UUID: i.Config["volatile.uuid"], Created: i.CreatedAt,
+		KeptUntil: keptUntil(i.Config)}
 	return f, i.Config[markRoot] == x.options.Root && f.Run != "" && f.Node != "" && InstanceName(f.Run, f.Job) == f.Name
 }
 

@@ -20,10 +20,13 @@ type Run struct {
 	Pikaci        string `json:"pikaci"`
 	PlanDigest    string `json:"plan_digest"`
 	// HostDigest is of what the host decided in place of the plan.
-	HostDigest string    `json:"host_digest,omitempty"`
-	SourceRoot string    `json:"source_root"`
-	RunDir     string    `json:"run_dir"`
-	StartedAt  time.Time `json:"started_at"`
+	HostDigest string `json:"host_digest,omitempty"`
+	// TraceParent and Trace are as in run_started.
+	TraceParent string    `json:"trace_parent,omitempty"`
+	Trace       string    `json:"trace,omitempty"`
+	SourceRoot  string    `json:"source_root"`
+	RunDir      string    `json:"run_dir"`
+	StartedAt   time.Time `json:"started_at"`
 	// PrepareOnly says that only payloads were built.
 	PrepareOnly bool `json:"prepare_only,omitempty"`
 	// FinishedAt is missing while the run goes on, and for ever where it
@@ -45,6 +48,9 @@ type Run struct {
 	// Leases are what was made for the run and not yet taken back.
 	Leases []event.Lease     `json:"leases"`
 	Left   []event.LeaseLeft `json:"left"`
+	// Kept are instances that were kept for somebody to look into; some may
+	// be gone by now.
+	Kept []event.LeaseKept `json:"kept,omitempty"`
 }
 
 // LaneRecord is a lane and its verdict.
@@ -170,6 +176,7 @@ func (f *Fold) payload(p event.PayloadReady) {
 func (f *Fold) runStarted(s *event.RunStarted) {
 	f.run.PlanDigest, f.run.SourceRoot, f.run.RunDir = s.PlanDigest, s.SourceRoot, s.RunDir
 	f.run.PrepareOnly, f.run.HostDigest = s.PrepareOnly, s.HostDigest
+	f.run.TraceParent, f.run.Trace = s.TraceParent, s.Trace
 	for _, l := range s.Lanes {
 		f.run.Lanes = append(f.run.Lanes, LaneRecord{ID: l})
 	}
@@ -231,6 +238,9 @@ func (f *Fold) addPart(e event.Event) {
 		delete(f.leases, e.LeaseReleased.Name)
 	case e.LeaseLeft != nil:
 		f.run.Left = append(f.run.Left, *e.LeaseLeft)
+	case e.LeaseKept != nil:
+		delete(f.leases, e.LeaseKept.Name)
+		f.run.Kept = append(f.run.Kept, *e.LeaseKept)
 	}
 }
 
@@ -313,6 +323,7 @@ func (f *Fold) Run() Run {
 	r.Lanes = append([]LaneRecord{}, r.Lanes...)
 	r.Phases = append([]PhaseRecord{}, r.Phases...)
 	r.Left = append([]event.LeaseLeft{}, r.Left...)
+	r.Kept = slices.Clone(r.Kept)
 	return r
 }
 

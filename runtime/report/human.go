@@ -110,6 +110,8 @@ func (h *Human) Event(e event.Event) error {
 		h.say("cut off: %s of %s: %s over the runner's ceiling", e.LogTruncated.Stream, e.LogTruncated.Job, size(e.LogTruncated.Bytes))
 	case e.Interrupted != nil:
 		h.say("stopping: %s", e.Interrupted.Reason)
+	case e.LeaseKept != nil:
+		h.say("kept: %s of job %s, until %s", e.LeaseKept.Name, e.LeaseKept.Job, e.LeaseKept.Until.Format(keptLayout))
 	case e.LeaseLeft != nil:
 		h.say("left behind: %s: %s", e.LeaseLeft.Name, e.LeaseLeft.Error)
 		h.say("remove it with: %s", e.LeaseLeft.Command)

@@ -29,8 +29,10 @@ type Step struct {
 }
 
 // What a node does that could start and had no slot, or whose lane did not
-// have its concurrency group.
+// have its concurrency group; or which nobody kept from starting, on a machine
+// that had too much to do.
 const (
+	waitToStart  = "wait to start"
 	waitForSlot  = "wait for a slot"
 	waitForGroup = "wait for a concurrency group"
 )
@@ -79,10 +81,10 @@ func (s Step) name() string {
 	switch {
 	case s.Node == "":
 		return s.What
-	case s.What == waitForSlot && len(s.Holders) > 0:
-		return s.Node + " waits for a slot, had by " + several(s.Holders)
 	case s.What == waitForSlot:
-		return s.Node + " waits for a slot"
+		return s.Node + " waits for a slot, had by " + several(s.Holders)
+	case s.What == waitToStart:
+		return s.Node + " waits to start"
 	case s.What == waitForGroup:
 		return s.Node + " waits for group " + s.Group + ", had by " + several(s.Holders)
 	}

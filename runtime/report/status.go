@@ -108,6 +108,7 @@ func unfinished(past record.Past, now, asked time.Time) string {
 	for _, l := range r.Left {
 		fmt.Fprintf(&b, "left behind: %s; remove it with: %s\n", oneLine(l.Name), oneLine(l.Command))
 	}
+	writeKept(&b, r)
 	stopping := ""
 	if r.Interrupted != "" {
 		stopping = ", " + oneLine(r.Interrupted)

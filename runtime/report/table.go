@@ -71,6 +71,7 @@ func ending(w io.Writer, r record.Run) error {
 	for _, l := range r.Left {
 		fmt.Fprintf(&b, "left behind: %s; remove it with: %s\n", l.Name, l.Command)
 	}
+	writeKept(&b, r)
 	fmt.Fprintf(&b, "record: %s\n", r.RunDir)
 	_, err := io.WriteString(w, b.String())
 	return err

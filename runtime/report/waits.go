@@ -11,7 +11,9 @@ import (
 )
 
 // waits reports whether the step is a wait: nothing is usual of it.
-func (s Step) waits() bool { return s.What == waitForSlot || s.What == waitForGroup }
+func (s Step) waits() bool {
+	return s.What == waitForSlot || s.What == waitForGroup || s.What == waitToStart
+}
 
 // waitsOf are the waits of a node that could have started at ready and did at
 // began: for its lane's concurrency group, and for the rest of the time for a
@@ -26,8 +28,12 @@ func waitsOf(r record.Run, p *plan.Plan, n *plan.Node, ready, began time.Time) [
 		return &steps[len(steps)-1]
 	}
 	slot := func(to time.Time) {
-		if s := step(waitForSlot, ready, to); s != nil {
-			s.Holders = slotHolders(r, p, n, ready, to)
+		s := step(waitToStart, ready, to)
+		if s == nil {
+			return
+		}
+		if s.Holders = slotHolders(r, p, n, ready, to); len(s.Holders) > 0 {
+			s.What = waitForSlot
 		}
 	}
 	for _, w := range groupWaits(r, p, laneOfNode(p, n), began) {
