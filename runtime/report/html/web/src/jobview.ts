@@ -20,7 +20,7 @@ export function jobView(id: string, line?: number): Element[] {
     const viewer = new Viewer(job, log);
     slot.replaceWith(viewer.element);
     viewer.begin(line);
-  });
+  }).catch((e) => slot.replaceChildren(h("p", { class: "note bad" }, `The log can't be unpacked: ${e}`)));
   return [
     h("h2", { tabindex: -1, class: "title" }, badge(stateOfJob(job)), " ", h("span", { class: "name" }, job.id)),
     reason && h("p", { class: `reason is-${stateOfJob(job)}` }, reason),

@@ -3,7 +3,7 @@
 // PIKACI_SHORT.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -263,6 +263,16 @@ test("a killed run, and one without a plan", async () => {
   await alone.page.getByRole("link", { name: "Graph" }).click();
   await alone.page.getByText("there is no graph").waitFor();
   await alone.close();
+});
+
+test("a page that was cut off says so where a log is missing", async () => {
+  const whole = readFileSync(join(pages, "long.html"), "utf8");
+  const at = whole.indexOf('id="log-0-3"');
+  writeFileSync(join(pages, "cut.html"), whole.slice(0, at + 500));
+  const { page, close } = await open("cut", "#/job/job-000");
+  await page.getByText("The log can't be unpacked").waitFor();
+  assert.equal((await page.getByRole("link", { name: "Summary" }).count()), 1);
+  await close();
 });
 
 test("without a script the page says how the run ended", async () => {
