@@ -256,7 +256,7 @@ test("a hostile run breaks nothing", async () => {
 
 test("a killed run, and one without a plan", async () => {
   const killed = await open("killed");
-  assert.match(await killed.page.locator("main").textContent(), /was killed 4\d\.\d s after the run began.*exec --resume 01k9m2w4qz.*What did not end.*relay-e2e/s);
+  assert.match(await killed.page.locator("main").textContent(), /was killed.* 4\d\.\d s after the run began.*exec --resume 01k9m2w4qz.*What did not end.*relay-e2e/s);
   await killed.close();
   const alone = await open("alone");
   assert.match(await alone.page.locator("main").textContent(), /damaged.*<b>cut off<\/b>.*relay-e2e/s);
