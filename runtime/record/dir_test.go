@@ -3,6 +3,7 @@ package record_test
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -164,5 +165,32 @@ func TestRecordsOfARun(t *testing.T) {
 	}
 	if err := d.Write("none/z", nil); err == nil || !strings.Contains(err.Error(), "write none/z of run run") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestStreamReport: a report that could not be written whole leaves what was
+// there, and nothing beside it.
+func TestStreamReport(t *testing.T) {
+	d, err := record.Create(t.TempDir(), "r")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteReport("report.html", []byte("old")); err != nil {
+		t.Fatal(err)
+	}
+	broken := errors.New("the log can't be read")
+	err = d.StreamReport("report.html", func(w io.Writer) error {
+		io.WriteString(w, "half")
+		return broken
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("error: %v", err)
+	}
+	b, err := os.ReadFile(filepath.Join(d.Path, "report.html"))
+	if string(b) != "old" || err != nil {
+		t.Errorf("the file holds %q, %v", b, err)
+	}
+	if all, err := os.ReadDir(d.Path); len(all) != 2 || err != nil { // and jobs
+		t.Errorf("the run directory holds %v, %v", all, err)
 	}
 }

@@ -33,10 +33,7 @@ func pages() map[string]html.Run {
 	alone := m.run()
 	alone.Plan, alone.Linked = nil, false
 	alone.Damaged = "events.jsonl:7: <b>cut off</b>"
-	big := bigRun(500, 20<<10)
-	long := bigRun(2, 3<<20)
-	return map[string]html.Run{"story": m.run(earlier...), "killed": killed, "alone": alone, "hostile": hostileRun().run(hostileRun().past(0).Run),
-		"big": big.run(), "long": long.run()}
+	return map[string]html.Run{"story": m.run(earlier...), "killed": killed, "alone": alone, "hostile": hostileRun().run(hostileRun().past(0).Run)}
 }
 
 // TestWritePages writes the pages for scripts/test-web:
@@ -45,7 +42,9 @@ func TestWritePages(t *testing.T) {
 	if *into == "" {
 		t.Skip("no -into")
 	}
-	for name, run := range pages() {
+	all := pages()
+	all["big"], all["long"] = bigRun(500, 20<<10).run(), bigRun(2, 3<<20).run()
+	for name, run := range all {
 		if err := os.WriteFile(filepath.Join(*into, name+".html"), written(t, run), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -83,6 +82,15 @@ func written(t testing.TB, run html.Run) []byte {
 	return b.Bytes()
 }
 
+func writtenOf(t *testing.T, run html.Run, job, all int) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	if err := html.WriteOf(&b, run, job, all); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
 var elements = regexp.MustCompile(`(?s)<script([^>]*)>(.*?)</script>`)
 
 // element is the text of the element with the id.
@@ -100,9 +108,6 @@ func element(t *testing.T, page []byte, id string) []byte {
 // TestData holds the data of a page, without its logs, against testdata.
 func TestData(t *testing.T) {
 	for name, run := range pages() {
-		if name == "big" || name == "long" {
-			continue
-		}
 		var got bytes.Buffer
 		if err := json.Indent(&got, element(t, written(t, run), "run"), "", " "); err != nil {
 			t.Fatal(err)
@@ -254,13 +259,13 @@ func TestLongLog(t *testing.T) {
 	job := m.past(0).Run.Jobs[0].ID
 	line := strings.Repeat("0123456789", 100) + "\n"
 	m.logs[job] = nil
-	for range 200 {
+	for range 40 {
 		m.logs[job] = append(m.logs[job], chunk{event.Stdout, 1, strings.Repeat(line, 100)})
 	}
 	m.logs[job] = append(m.logs[job], chunk{event.Stdout, 1, "the end\n"})
-	page := written(t, m.run())
+	page := writtenOf(t, m.run(), 8, 100)
 	lines, index := unpacked(t, page, 0)
-	if index.Lines != 20_001 || index.Gap == nil || len(index.Pieces) != 64 {
+	if index.Lines != 4001 || index.Gap == nil || len(index.Pieces) != 8 {
 		t.Fatalf("lines %d, gap %v, pieces %d", index.Lines, index.Gap, len(index.Pieces))
 	}
 	kept := 0
@@ -286,11 +291,11 @@ func TestLongLog(t *testing.T) {
 // TestManyLogs: all logs together have a ceiling, and a failed job's is whole.
 func TestManyLogs(t *testing.T) {
 	m := bigRun(22, 1000) // of which job-019 failed
-	big := []chunk{{event.Stdout, 1, strings.Repeat(strings.Repeat("0123456789", 100)+"\n", 17<<10)}}
+	big := []chunk{{event.Stdout, 1, strings.Repeat(strings.Repeat("0123456789", 100)+"\n", 1024)}}
 	for i := range 22 {
 		m.logs[fmt.Sprintf("job-%03d", i)] = big
 	}
-	page := written(t, m.run())
+	page := writtenOf(t, m.run(), 3, 12)
 	var all []logIndex
 	if err := json.Unmarshal(element(t, page, "logs"), &all); err != nil {
 		t.Fatal(err)
@@ -298,14 +303,14 @@ func TestManyLogs(t *testing.T) {
 	total := 0
 	for _, l := range all {
 		total += len(l.Pieces)
-		if l.Job == 19 && len(l.Pieces) != 64 {
+		if l.Job == 19 && len(l.Pieces) != 3 {
 			t.Errorf("the failed job %d has %d pieces", l.Job, len(l.Pieces))
 		}
 		if len(l.Pieces) == 0 {
 			t.Errorf("job %d has no piece", l.Job)
 		}
 	}
-	if total > 1024+22 {
+	if total > 12+22 {
 		t.Errorf("%d pieces in all", total)
 	}
 }

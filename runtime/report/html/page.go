@@ -44,6 +44,10 @@ type Run struct {
 // Write writes the page. What concerns all of it comes first, so that it can be
 // seen while logs, which may be long, are still read.
 func Write(w io.Writer, r Run) error {
+	return write(w, r, ceilings{job: 16 << 20 / pieceBytes, all: 256 << 20 / pieceBytes})
+}
+
+func write(w io.Writer, r Run, most ceilings) error {
 	data, err := pageOf(r)
 	if err != nil {
 		return err
@@ -57,7 +61,7 @@ func Write(w io.Writer, r Run) error {
 	// JSON as Go writes it has no < that could end the element.
 	fmt.Fprintf(out, "<script type=\"application/json\" id=\"run\">%s</script>\n", b)
 	fmt.Fprintf(out, "<script>%s</script>\n", script)
-	if err := writeLogs(out, data, r); err != nil {
+	if err := writeLogs(out, data, r, most); err != nil {
 		return err
 	}
 	out.WriteString("</body>\n</html>\n")

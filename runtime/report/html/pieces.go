@@ -23,13 +23,17 @@ import (
 const (
 	pieceBytes = 256 << 10
 	pieceLines = 8 << 10
-	// maxJobPieces are those of one job: a quarter from its beginning, the
-	// rest from its end.
-	maxJobPieces = 64 // 16 MiB
-	// maxPieces are those of all jobs together, where failed jobs take theirs
-	// first; a job that finds nothing left has its last one.
-	maxPieces = 1024 // 256 MiB
 )
+
+// ceilings are how many pieces a page has at most.
+type ceilings struct {
+	// job are those of one job: a quarter from its beginning, the rest from
+	// its end.
+	job int
+	// all are those of all jobs together, where failed jobs take theirs first;
+	// a job that finds nothing left has its last one.
+	all int
+}
 
 // logData says what of a job's log is in the page.
 type logData struct {
@@ -129,7 +133,7 @@ func readPieces(r Run, job string, most int) (*pieces, error) {
 
 // writeLogs writes the pieces of all logs, and at the end which there are. One
 // job's are compressed while the next one's are read.
-func writeLogs(out *bufio.Writer, data *page, r Run) error {
+func writeLogs(out *bufio.Writer, data *page, r Run, most ceilings) error {
 	type job struct {
 		data logData
 		text chan [][]byte
@@ -140,9 +144,9 @@ func writeLogs(out *bufio.Writer, data *page, r Run) error {
 	defer close(stop)
 	go func() {
 		defer close(queue)
-		left := maxPieces
+		left := most.all
 		for _, i := range inOrder(data.Jobs) {
-			c, err := readPieces(r, data.Jobs[i].ID, max(1, min(left, maxJobPieces)))
+			c, err := readPieces(r, data.Jobs[i].ID, max(1, min(left, most.job)))
 			left -= len(c.list)
 			j := &job{logOf(i, c), make(chan [][]byte, 1), err}
 			if len(c.list) == 0 && err == nil {

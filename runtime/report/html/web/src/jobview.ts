@@ -1,6 +1,6 @@
 // The view of one job, and of one node that is no job's own.
 
-import { against, history, jobs, nodes, page, size, stateOfJob, stateOfNode, time, usual, why, type Artifact, type Job, type Phase } from "./data";
+import { against, jobs, nodes, page, size, stateOfJob, stateOfNode, time, usual, why, type Artifact, type Job, type Phase } from "./data";
 import { h, type Child } from "./dom";
 import { plain } from "./ansi";
 import { badge, code, facts, jobURL, news, nodeURL, strip, word } from "./parts";
@@ -20,7 +20,7 @@ export function jobView(id: string, line?: number): Element[] {
     const viewer = new Viewer(job, log);
     slot.replaceWith(viewer.element);
     viewer.begin(line);
-  });
+  }).catch((e) => slot.replaceChildren(h("p", { class: "note bad" }, `The log can't be unpacked: ${e}`)));
   return [
     h("h2", { tabindex: -1, class: "title" }, badge(stateOfJob(job)), " ", h("span", { class: "name" }, job.id)),
     reason && h("p", { class: `reason is-${stateOfJob(job)}` }, reason),
@@ -41,7 +41,7 @@ function about(job: Job): HTMLElement {
     ["Does", job.description],
     ["Time", job.ms ? [time(job.ms), than !== undefined && h("span", { class: "muted" }, ` (usually ${time(than)}${more ? ", " + more : ""})`)] : ""],
     ["Phases", phases(job.phases ?? [])],
-    ["Earlier", [strip(job.id), " ", history(job.id).length ? h("span", { class: "muted" }, news(job.id)) : ""]],
+    ["Earlier", page.earlier.length ? [strip(job.id), " ", h("span", { class: "muted" }, news(job.id))] : ""],
     ["Needs", join([...(job.needs ?? []).map((n) => h("a", { href: jobURL(n) }, n)), ...builds.map((b) => h("a", { href: nodeURL(b) }, b))])],
     ["Attempts", (job.retried ?? []).map((o, i) => h("span", { class: "block" }, `${i + 1}: ${o.verdict}${why(o) ? ": " + why(o) : ""}`))],
     ["Command", job.command ? code(job.command.map(quoted).join(" ")) : ""],

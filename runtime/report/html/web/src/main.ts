@@ -32,7 +32,7 @@ function head(): HTMLElement {
     h("h1", null, badge(state, false, r.verdict ?? r.state), " ", h("span", { class: "name" }, lanes.length > 3 ? `${lanes.length} lanes` : lanes.join(", "))),
     h("p", { class: "about" },
       (r.reason || r.verdict === "passed") && h("span", null, r.reason || "all passed"),
-      h("span", null, time(r.ms), page.usual_ms !== undefined && h("span", { class: "muted" }, ` (usually ${time(page.usual_ms)}${than ? ", " + than : ""})`)),
+      h("span", null, time(r.ms), page.usual_ms !== undefined && r.verdict && h("span", { class: "muted" }, ` (usually ${time(page.usual_ms)}${than ? ", " + than : ""})`)),
       h("time", { datetime: r.started_at }, date(r.started_at)),
       r.snapshot?.git_head && h("span", null, h("code", null, r.snapshot.git_head.slice(0, 10)), r.snapshot.git_dirty && " with changes"),
       h("span", null, h("code", null, r.id))),

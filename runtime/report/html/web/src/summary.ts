@@ -43,7 +43,7 @@ function failure(job: Job, i: number): HTMLElement {
 function notes(): Element[] {
   const out: Element[] = [];
   const note = (kind: string, ...what: Parameters<typeof h>[2][]) => out.push(h("p", { class: `note ${kind}`, role: "note" }, ...what));
-  if (page.run.state === "killed") note("bad", `pikaci was killed ${time(page.run.ms)} after the run began: what follows is as of its last event. `, code(`pikaci exec --resume ${page.run.id}`), " carries it on.");
+  if (page.run.state === "killed") note("bad", `pikaci was killed: what follows is as of its last event, ${time(page.run.ms)} after the run began. `, code(`pikaci exec --resume ${page.run.id}`), " carries it on.");
   if (page.run.state === "unfinished") note("bad", "The run has no end: it goes on, or pikaci was killed.");
   if (page.run.state === "running") note("", "The run went on as this was written.");
   if (page.run.damaged) note("bad", "The record is damaged, and shown as far as it can be read: ", page.run.damaged);

@@ -84,7 +84,8 @@ export class Viewer {
 
   private resize(): void {
     place(this.spacer, { height: this.length * rowHeight + "px" });
-    place(this.view, { "--digits": String(this.log.lines).length + "ch" });
+    // A short log takes no more room than it needs; a bar below its lines may.
+    place(this.view, { "--digits": String(this.log.lines).length + "ch", height: Math.max(5, this.length) * rowHeight + 18 + "px" });
   }
 
   // draw puts the rows in sight into the page.

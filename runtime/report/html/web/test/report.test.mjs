@@ -3,7 +3,7 @@
 // PIKACI_SHORT.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -256,13 +256,23 @@ test("a hostile run breaks nothing", async () => {
 
 test("a killed run, and one without a plan", async () => {
   const killed = await open("killed");
-  assert.match(await killed.page.locator("main").textContent(), /was killed 4\d\.\d s after the run began.*exec --resume 01k9m2w4qz.*What did not end.*relay-e2e/s);
+  assert.match(await killed.page.locator("main").textContent(), /was killed.* 4\d\.\d s after the run began.*exec --resume 01k9m2w4qz.*What did not end.*relay-e2e/s);
   await killed.close();
   const alone = await open("alone");
   assert.match(await alone.page.locator("main").textContent(), /damaged.*<b>cut off<\/b>.*relay-e2e/s);
   await alone.page.getByRole("link", { name: "Graph" }).click();
   await alone.page.getByText("there is no graph").waitFor();
   await alone.close();
+});
+
+test("a page that was cut off says so where a log is missing", async () => {
+  const whole = readFileSync(join(pages, "long.html"), "utf8");
+  const at = whole.indexOf('id="log-0-3"');
+  writeFileSync(join(pages, "cut.html"), whole.slice(0, at + 500));
+  const { page, close } = await open("cut", "#/job/job-000");
+  await page.getByText("The log can't be unpacked").waitFor();
+  assert.equal((await page.getByRole("link", { name: "Summary" }).count()), 1);
+  await close();
 });
 
 test("without a script the page says how the run ended", async () => {
