@@ -258,15 +258,22 @@ var lasting = []runtimetest.Fault{runtimetest.Breaks, runtimetest.Unavailable, r
 var raceDetector bool
 
 // anyFault has each of the calls go wrong in each way: once, or from then on.
-// Under the race detector, it is every fourth way.
+// Under the race detector, it is every fifth way, and of a resumed run every
+// second.
 func anyFault(t *testing.T, tr trouble, calls []runtimetest.Call) {
-	n, ended := 0, map[string]int{}
+	n, step, ended := 0, 1, map[string]int{}
+	if raceDetector {
+		step = 5
+	}
+	if tr.killed > 0 && os.Getenv("PIKACI_FAULTS") != "all" {
+		step *= 2
+	}
 	try := func(call runtimetest.Call, fault runtimetest.Fault, always bool) {
 		one := tr
 		if n++; n%3 == 0 {
 			one.exit = 3
 		}
-		if raceDetector && n%4 != 0 {
+		if n%step != 0 {
 			return
 		}
 		one.faulty = func(c runtimetest.Call) runtimetest.Fault {
@@ -289,7 +296,7 @@ func anyFault(t *testing.T, tr trouble, calls []runtimetest.Call) {
 			}
 		}
 	}
-	t.Logf("%d calls, %d runs: %v", len(calls), n, ended)
+	t.Logf("%d calls, %d runs: %v", len(calls), n/step, ended)
 }
 
 // how is how a run ended, for a count.
