@@ -31,6 +31,9 @@ type trouble struct {
 	faulty func(runtimetest.Call) runtimetest.Fault
 	// late: the payload is built while the instance is made.
 	late bool
+	// killed is when the run's owner is killed, of whom there are no faults:
+	// another one goes on with the run. 0: never.
+	killed time.Duration
 }
 
 // aftermath is what came of it.
@@ -66,17 +69,22 @@ func (tr trouble) carryOut(t *testing.T) (a aftermath) {
 			return m.Guest
 		}
 		began := time.Now()
-		a.err = tr.run(t, s.Dial, state, &a)
+		if tr.killed > 0 {
+			tr.resume(t, s, state, &a)
+		} else {
+			a.err = tr.run(t, s.Dial, state, &a)
+			a.calls = s.Calls()
+		}
 		a.took = time.Since(began)
 		time.Sleep(10 * time.Minute) // what comes late, comes
-		a.there, a.calls = s.Instances(), s.Calls()
+		a.there = s.Instances()
 	})
 	return a
 }
 
-// run is one run as cmd/pikaci makes it.
-func (tr trouble) run(t *testing.T, dial func(context.Context, string, string) (net.Conn, error), state string, a *aftermath) error {
-	p := &plan.Plan{
+// plan is of one job in one guest.
+func (tr trouble) plan() *plan.Plan {
+	return &plan.Plan{
 		Lanes: []plan.Lane{{ID: "lane", Chosen: true, Trigger: plan.Branch, Jobs: []string{"job"}}},
 		Jobs: []plan.Job{{ID: "job", Lane: "lane", User: 1000, WorkingDir: guest.Snapshot, TimeoutSecs: 60,
 			Incus: &plan.Incus{Image: image, InstanceType: tr.kind, CPUs: 1, Memory: "512MiB", Profiles: []string{"default"}, Network: "none"}}},
@@ -86,10 +94,12 @@ func (tr trouble) run(t *testing.T, dial func(context.Context, string, string) (
 				GuestCommand: &plan.GuestCommand{Job: "job", Command: []string{"true"}}},
 		},
 	}
-	x, err := incus.New(t.Context(), incus.Options{Dial: dial, Project: "default", Root: "root"})
-	if err == nil {
-		err = x.Preflight(p.Jobs)
-	}
+}
+
+// run is one run as cmd/pikaci makes it.
+func (tr trouble) run(t *testing.T, dial func(context.Context, string, string) (net.Conn, error), state string, a *aftermath) error {
+	p := tr.plan()
+	x, err := connected(t, dial, p)
 	if err != nil {
 		return err
 	}
@@ -101,13 +111,29 @@ func (tr trouble) run(t *testing.T, dial func(context.Context, string, string) (
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := tr.config(t, p, x, state, dir)
+	c.Journal = journal
+	a.end(t, c, dir, journal)
+	return nil
+}
+
+// connected is an executor that asked for all that the plan needs.
+func connected(t *testing.T, dial func(context.Context, string, string) (net.Conn, error), p *plan.Plan) (*incus.Executor, error) {
+	x, err := incus.New(t.Context(), incus.Options{Dial: dial, Project: "default", Root: "root"})
+	if err == nil {
+		err = x.Preflight(p.Jobs)
+	}
+	return x, err
+}
+
+func (tr trouble) config(t *testing.T, p *plan.Plan, x *incus.Executor, state string, dir *record.Dir) runtime.Config {
 	executor := runtime.Executor(x)
 	if tr.late {
 		b := &bench{t: t, run: runtime.NewRunContext(state, "run", "/nowhere"), job: &runtime.JobContext{Job: &p.Jobs[0]}}
 		b.file("out/f", "", 0o644)
 		executor = &lateExecutor{Executor: x, build: sync.OnceFunc(func() { b.payload("role", "out", "/staged") })}
 	}
-	a.summary, err = runtime.Run(t.Context(), runtime.Config{
+	return runtime.Config{
 		Plan: p, Run: runtime.NewRunContext(state, "run", "/nowhere"), Instances: executor, Guests: executor, Releaser: x,
 		TakeSnapshot: func(context.Context) (event.SnapshotTaken, error) { return event.SnapshotTaken{}, nil },
 		OpenJob: func(j *runtime.JobContext) (func() error, error) {
@@ -118,9 +144,14 @@ func (tr trouble) run(t *testing.T, dial func(context.Context, string, string) (
 			j.Logs = runtime.Logs{Host: logs.Host, Stdout: logs.Stdout, Stderr: logs.Stderr}
 			return func() error { return logs.Close(func(event.Stream, int64) {}) }, nil
 		},
-		Journal: journal, InfraRetries: 2, Capacity: runtime.Capacity{Commands: 1}, Limits: runtime.Limits{LogBytes: 1 << 20, ArtifactBytes: 1 << 20, ArtifactFiles: 9},
-	})
-	if err != nil {
+		InfraRetries: 2, Capacity: runtime.Capacity{Commands: 1}, Limits: runtime.Limits{LogBytes: 1 << 20, ArtifactBytes: 1 << 20, ArtifactFiles: 9},
+	}
+}
+
+// end carries the run out to its end and reads what was recorded.
+func (a *aftermath) end(t *testing.T, c runtime.Config, dir *record.Dir, journal *record.Journal) {
+	var err error
+	if a.summary, err = runtime.Run(t.Context(), c); err != nil {
 		t.Errorf("the run: %v", err)
 	}
 	if err := journal.Close(); err != nil {
@@ -132,7 +163,6 @@ func (tr trouble) run(t *testing.T, dial func(context.Context, string, string) (
 	}
 	a.run = past.Run
 	a.stdout = read(t, dir.Path+"/jobs/job/stdout.log")
-	return nil
 }
 
 // lateExecutor builds the payload before a command runs, and not before its
@@ -230,15 +260,22 @@ var lasting = []runtimetest.Fault{runtimetest.Breaks, runtimetest.Unavailable, r
 var raceDetector bool
 
 // anyFault has each of the calls go wrong in each way: once, or from then on.
-// Under the race detector, it is every fourth way.
+// Under the race detector, it is every fifth way, and of a resumed run every
+// second.
 func anyFault(t *testing.T, tr trouble, calls []runtimetest.Call) {
-	n, ended := 0, map[string]int{}
+	n, step, ended := 0, 1, map[string]int{}
+	if raceDetector {
+		step = 5
+	}
+	if tr.killed > 0 && os.Getenv("PIKACI_FAULTS") != "all" {
+		step *= 2
+	}
 	try := func(call runtimetest.Call, fault runtimetest.Fault, always bool) {
 		one := tr
 		if n++; n%3 == 0 {
 			one.exit = 3
 		}
-		if raceDetector && n%4 != 0 {
+		if n%step != 0 {
 			return
 		}
 		one.faulty = func(c runtimetest.Call) runtimetest.Fault {
@@ -261,7 +298,7 @@ func anyFault(t *testing.T, tr trouble, calls []runtimetest.Call) {
 			}
 		}
 	}
-	t.Logf("%d calls, %d runs: %v", len(calls), n, ended)
+	t.Logf("%d calls, %d runs: %v", len(calls), n/step, ended)
 }
 
 // how is how a run ended, for a count.
