@@ -46,6 +46,13 @@ func (k *checker) lane(l *laneFile) {
 	for i := range l.jobs {
 		k.job(l, &l.jobs[i])
 	}
+	if !slices.ContainsFunc(l.jobs, func(j jobFile) bool { return j.host }) {
+		for _, field := range []string{"host_cache", "dev_shell"} {
+			if k.p.has(under(field)...) {
+				k.bad(under(field), "lane %s has no host job: %s says nothing here", l.id, field)
+			}
+		}
+	}
 	k.cycles(l)
 }
 

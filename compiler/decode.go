@@ -89,6 +89,8 @@ func (d *decoder) lane(id string, v cue.Value, p *places) laneFile {
 	into(d, v, "snapshot_exclude", &l.snapshotExclude, d.texts)
 	into(d, v, "incus", &l.incus, d.incus)
 	into(d, v, "host_setup", &l.hostSetup, func(v cue.Value) [][]string { return list(d, v, d.texts) })
+	into(d, v, "host_cache", &l.hostCache, d.flag)
+	into(d, v, "dev_shell", &l.devShell, d.text)
 	into(d, v, "jobs", &l.jobs, func(v cue.Value) []jobFile { return d.jobs(id, v, p) })
 	return l
 }

@@ -34,6 +34,8 @@ type laneFile struct {
 	snapshotExclude []string
 	incus           plan.Incus
 	hostSetup       [][]string
+	hostCache       bool
+	devShell        string
 	jobs            []jobFile
 }
 

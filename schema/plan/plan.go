@@ -125,6 +125,11 @@ type Job struct {
 	// Finally makes the job run after the lane's other jobs have ended,
 	// however they ended.
 	Finally bool `json:"finally"`
+	// HostCache gives a host job its lane's kept workspace and cache folder.
+	HostCache bool `json:"host_cache,omitempty"`
+	// DevShell is the flake's development shell whose environment a host job
+	// gets; empty: none.
+	DevShell string `json:"dev_shell,omitempty"`
 	// Incus says what instance the job runs in; nil for a host job.
 	Incus *Incus `json:"incus,omitempty"`
 	// StagedPayloads are the job's payloads in mount order.
