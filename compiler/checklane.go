@@ -36,6 +36,9 @@ func (k *checker) lane(l *laneFile) {
 	if _, err := l.incus.MemoryMiB(); err != nil {
 		k.bad(under("incus", "memory"), "%v", err)
 	}
+	if r := l.incus.GuestRunner; r != "" && !cleanAbsolute(r) {
+		k.bad(under("incus", "guest_runner"), "guest_runner is %q: want an absolute path without . and ..", r)
+	}
 	for i, argv := range l.hostSetup {
 		k.command(under("host_setup", strconv.Itoa(i)), argv)
 	}

@@ -149,6 +149,7 @@ func (d *decoder) incus(v cue.Value) plan.Incus {
 	into(d, v, "instance_type", &i.InstanceType, func(v cue.Value) plan.InstanceType { return plan.InstanceType(d.text(v)) })
 	into(d, v, "cpus", &i.CPUs, d.number)
 	into(d, v, "memory", &i.Memory, d.text)
+	into(d, v, "guest_runner", &i.GuestRunner, d.text)
 	into(d, v, "profiles", &i.Profiles, d.texts)
 	into(d, v, "network", &i.Network, d.text)
 	return i

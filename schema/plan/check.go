@@ -218,6 +218,9 @@ func (c *checker) incus(j *Job) {
 	if _, err := i.MemoryMiB(); err != nil {
 		c.fail("job", j.ID, "incus.%v", err)
 	}
+	if i.GuestRunner != "" && (!cleanAbsolute(i.GuestRunner) || i.GuestRunner == "/") {
+		c.fail("job", j.ID, "incus.guest_runner is %q: want an absolute, clean path", i.GuestRunner)
+	}
 	for _, name := range append(slices.Clone(i.Profiles), i.Network) {
 		if !validID(name) {
 			c.fail("job", j.ID, "incus: %q is not a name of a profile or network", name)

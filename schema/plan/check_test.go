@@ -96,6 +96,7 @@ func TestCheck(t *testing.T) {
 		{"artifact outside", func(p *Plan) { p.Jobs[0].Artifacts = []string{"a/../../b"} }, "leaves the artifacts folder"},
 		{"artifact glob of many", func(p *Plan) { p.Jobs[0].Artifacts = []string{strings.Repeat("{a,b}", 20)} }, "stands for over 1000 globs"},
 
+		{"guest runner", func(p *Plan) { p.Jobs[0].Incus.GuestRunner = "/opt/../x" }, "incus.guest_runner"},
 		{"image", func(p *Plan) { p.Jobs[0].Incus.Image = "a b" }, "incus.image"},
 		{"instance type", func(p *Plan) { p.Jobs[0].Incus.InstanceType = "vm" }, `incus.instance_type is "vm"`},
 		{"cpus", func(p *Plan) { p.Jobs[0].Incus.CPUs = 0 }, "incus.cpus is 0"},

@@ -154,6 +154,9 @@ type Incus struct {
 	Profiles []string `json:"profiles"`
 	// Network is none, or the name of a network of the host.
 	Network string `json:"network"`
+	// GuestRunner is a program of the image that runs the command; empty:
+	// pikaci's own does.
+	GuestRunner string `json:"guest_runner,omitempty"`
 }
 
 // MemoryMiB is the memory in mebibytes; an error where it is not a number over
