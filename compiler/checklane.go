@@ -36,6 +36,9 @@ func (k *checker) lane(l *laneFile) {
 	if _, err := l.incus.MemoryMiB(); err != nil {
 		k.bad(under("incus", "memory"), "%v", err)
 	}
+	if r := l.incus.GuestRunner; r != "" && !cleanAbsolute(r) {
+		k.bad(under("incus", "guest_runner"), "guest_runner is %q: want an absolute path without . and ..", r)
+	}
 	for i, argv := range l.hostSetup {
 		k.command(under("host_setup", strconv.Itoa(i)), argv)
 	}
@@ -45,6 +48,13 @@ func (k *checker) lane(l *laneFile) {
 	}
 	for i := range l.jobs {
 		k.job(l, &l.jobs[i])
+	}
+	if !slices.ContainsFunc(l.jobs, func(j jobFile) bool { return j.host }) {
+		for _, field := range []string{"host_cache", "dev_shell"} {
+			if k.p.has(under(field)...) {
+				k.bad(under(field), "lane %s has no host job: %s says nothing here", l.id, field)
+			}
+		}
 	}
 	k.cycles(l)
 }

@@ -108,6 +108,8 @@ func (d *decoder) lane(id string, v cue.Value, p *places) laneFile {
 	into(d, v, "snapshot_exclude", &l.snapshotExclude, d.texts)
 	into(d, v, "incus", &l.incus, d.incus)
 	into(d, v, "host_setup", &l.hostSetup, func(v cue.Value) [][]string { return list(d, v, d.texts) })
+	into(d, v, "host_cache", &l.hostCache, d.flag)
+	into(d, v, "dev_shell", &l.devShell, d.text)
 	into(d, v, "jobs", &l.jobs, func(v cue.Value) []jobFile { return d.jobs(id, v, p) })
 	return l
 }
@@ -167,6 +169,7 @@ func (d *decoder) incus(v cue.Value) plan.Incus {
 	into(d, v, "instance_type", &i.InstanceType, func(v cue.Value) plan.InstanceType { return plan.InstanceType(d.text(v)) })
 	into(d, v, "cpus", &i.CPUs, d.number)
 	into(d, v, "memory", &i.Memory, d.text)
+	into(d, v, "guest_runner", &i.GuestRunner, d.text)
 	into(d, v, "profiles", &i.Profiles, d.texts)
 	into(d, v, "network", &i.Network, d.text)
 	return i

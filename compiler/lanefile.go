@@ -35,6 +35,8 @@ type laneFile struct {
 	snapshotExclude []string
 	incus           plan.Incus
 	hostSetup       [][]string
+	hostCache       bool
+	devShell        string
 	jobs            []jobFile
 }
 

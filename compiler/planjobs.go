@@ -54,7 +54,9 @@ func planJob(l *laneFile, roles map[string]role, j *jobFile) plan.Job {
 		Finally:           j.finally,
 		StagedPayloads:    stagedPayloads(l, roles, j),
 	}
-	if !j.host {
+	if j.host {
+		p.HostCache, p.DevShell = l.hostCache, l.devShell
+	} else {
 		incus := l.incus
 		p.Incus = &incus
 	}

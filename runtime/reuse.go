@@ -77,6 +77,8 @@ func WhyNotReused(j *plan.Job) string {
 		return "finally jobs clean up, each time"
 	case len(j.Secrets) > 0:
 		return "it has secrets"
+	case j.HostCache:
+		return "it goes on from what earlier runs left in its cache"
 	}
 	return ""
 }

@@ -53,7 +53,15 @@ func follow(w *os.File, start guest.Start) error {
 	if err != nil {
 		return err
 	}
-	if err := tailToEnd(out, stdout, stderr); err != nil {
+	tails := []*tail{stdout, stderr}
+	if start.Request.Runner != "" {
+		events, err := openTail(eventsFile, guest.Events, start.From.Events)
+		if err != nil {
+			return err
+		}
+		tails = append(tails, events)
+	}
+	if err := tailToEnd(out, tails...); err != nil {
 		return err
 	}
 	status, err := readStatus()

@@ -17,6 +17,7 @@ const (
 	jobDir        = guest.Dir + "/job"
 	stdoutFile    = jobDir + "/stdout"
 	stderrFile    = jobDir + "/stderr"
+	eventsFile    = jobDir + "/events"
 	statusFile    = jobDir + "/status.json"
 	startedFile   = jobDir + "/started"
 	pidFile       = jobDir + "/supervisor.pid"
@@ -101,7 +102,7 @@ func makePlaces() error {
 	if err := os.Chmod(jobDir, 0o700); err != nil {
 		return err
 	}
-	for _, name := range []string{stdoutFile, stderrFile} {
+	for _, name := range []string{stdoutFile, stderrFile, eventsFile} {
 		f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY, 0o600)
 		if err != nil {
 			return err

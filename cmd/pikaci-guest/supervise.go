@@ -90,6 +90,9 @@ func runCommand(ctx context.Context, r guest.Request) (process.Exit, error) {
 	if err := ownPlaces(ctx, r, gid); err != nil {
 		return process.Exit{}, err
 	}
+	if r.Runner != "" {
+		return runRunner(ctx, r, gid)
+	}
 	stdout, err := os.OpenFile(stdoutFile, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return process.Exit{}, err
@@ -110,7 +113,7 @@ func runCommand(ctx context.Context, r guest.Request) (process.Exit, error) {
 		Argv: r.Argv, Env: env, Dir: r.WorkingDir, Stdout: stdout, Stderr: stderr, Timeout: r.Timeout,
 		// What still ran would write on, and hold what the artifacts are.
 		Orphans:    true,
-		Credential: &syscall.Credential{Uid: uint32(r.User), Gid: uint32(gid), Groups: []uint32{uint32(gid)}},
+		Credential: as(r.User, gid),
 	})
 }
 

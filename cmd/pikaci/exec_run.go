@@ -49,13 +49,11 @@ type instances interface {
 }
 
 func (x *execution) executors(ctx context.Context) (*executors, error) {
-	e := &executors{
-		nix:  nix.New(nix.Options{Settings: x.runner.Nix.Settings, Installables: x.installables()}),
-		host: host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv}),
-	}
+	e := &executors{nix: nix.New(nix.Options{Settings: x.runner.Nix.Settings, Installables: x.installables()})}
+	e.host = host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv, DevShell: e.nix.DevShell})
 	builds, guests := false, false
 	for i := range x.jobs {
-		builds = builds || len(x.jobs[i].StagedPayloads) > 0
+		builds = builds || len(x.jobs[i].StagedPayloads) > 0 || x.jobs[i].DevShell != ""
 		guests = guests || !x.jobs[i].Host()
 	}
 	if builds {

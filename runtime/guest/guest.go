@@ -24,6 +24,8 @@ const (
 	Dir = "/var/lib/pikaci"
 	// RunDir is a link to Dir, for the places that jobs are told of.
 	RunDir = "/run/pikaci"
+	// RunnerDir holds the files of a runner that the image brings.
+	RunnerDir = Dir + "/runner"
 	// Snapshot is where the host mounts the snapshot, read-only.
 	Snapshot = "/workspace/snapshot"
 )
@@ -39,6 +41,11 @@ type Request struct {
 	Timeout    time.Duration `json:"timeout"`
 	// Writable makes the snapshot a writable copy for the job.
 	Writable bool `json:"writable"`
+	// Runner is a program of the image that is to run the command; empty: the
+	// guest program does.
+	Runner string `json:"runner,omitempty"`
+	// Secrets are names in Env that a runner finds in a file of their own.
+	Secrets []string `json:"secrets,omitempty"`
 }
 
 // Start is what the program reads: what to run, and from where to follow it.
@@ -55,6 +62,8 @@ type Start struct {
 type Offsets struct {
 	Stdout int64 `json:"stdout"`
 	Stderr int64 `json:"stderr"`
+	// Events are a runner's.
+	Events int64 `json:"events,omitempty"`
 }
 
 // Wanted are the artifacts that the host takes. It holds the guest to it: this
@@ -105,6 +114,8 @@ const (
 	Done      Kind = 5
 	// Started says that the job's workspace is ready and its command runs.
 	Started Kind = 6
+	// Events are what a runner of the image says of its work.
+	Events Kind = 7
 )
 
 // HeaderSize is of a frame: its kind and the length of what follows.
@@ -141,7 +152,7 @@ func ReadFrame(r io.Reader, buf []byte) (Kind, []byte, error) {
 		return 0, nil, err
 	}
 	k, n := Kind(buf[0]), binary.BigEndian.Uint32(buf[1:HeaderSize])
-	if k < Stdout || k > Started || n > MaxPayload {
+	if k < Stdout || k > Events || n > MaxPayload {
 		return 0, nil, fmt.Errorf("%w: kind %d of %d bytes", ErrFrame, k, n)
 	}
 	if _, err := io.ReadFull(r, buf[:n]); err != nil {

@@ -39,7 +39,7 @@ func TestWhatIsNoFrame(t *testing.T) {
 		"half a payload":  {"\x01\x00\x00\x00\x05abc", io.ErrUnexpectedEOF},
 		"no payload":      {"\x01\x00\x00\x00\x05", io.ErrUnexpectedEOF},
 		"kind 0":          {"\x00\x00\x00\x00\x00", guest.ErrFrame},
-		"a kind too high": {"\x07\x00\x00\x00\x00", guest.ErrFrame},
+		"a kind too high": {"\x08\x00\x00\x00\x00", guest.ErrFrame},
 		"too long":        {"\x01\x00\x04\x00\x01", guest.ErrFrame},
 		"far too long":    {"\x01\xff\xff\xff\xff", guest.ErrFrame},
 	} {

@@ -24,6 +24,10 @@ type Options struct {
 	// PATH: they get nothing else of exec's own environment.
 	PassEnv   []string
 	LookupEnv func(string) (string, bool)
+	// DevShell gives the environment of a development shell of the snapshot's
+	// flake; a shell that can't be made is an outcome that says why. What it
+	// says of its work goes to log.
+	DevShell func(ctx context.Context, run *runtime.RunContext, shell string, log io.Writer) (map[string]string, event.Outcome, error)
 }
 
 // Executor runs host jobs.
@@ -32,8 +36,17 @@ type Executor struct{ options Options }
 // New makes an executor.
 func New(o Options) *Executor { return &Executor{o} }
 
+// places are the folders of one job's attempt.
+type places struct {
+	workspace, artifacts, home string
+	// cache is PIKACI_CACHE; empty where the lane keeps nothing.
+	cache string
+	// shell is the environment of the job's development shell.
+	shell map[string]string
+}
+
 // Execute runs the job's command and keeps its artifacts. The copy of the
-// snapshot is gone afterwards.
+// snapshot is gone afterwards, unless the lane keeps its workspace.
 func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
 	j := t.Job()
 	scratch := filepath.Join(j.Dir, "scratch")
@@ -41,17 +54,27 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 		return event.Outcome{}, fmt.Errorf("make the job's own folder: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	workspace, artifacts, home := filepath.Join(scratch, "workspace"), filepath.Join(scratch, "artifacts"), filepath.Join(scratch, "home")
-	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Workspace, Job: j.Job.ID}, func() error {
-		_, err := snapshot.Take(ctx, j.Snapshot, workspace, snapshot.Filter{})
-		return errors.Join(err, os.Mkdir(artifacts, 0o755), os.Mkdir(home, 0o755))
-	})
-	if err != nil {
-		return event.Outcome{}, fmt.Errorf("copy the snapshot for the job: %w", err)
-	}
+	p := &places{workspace: filepath.Join(scratch, "workspace"), artifacts: filepath.Join(scratch, "artifacts"), home: filepath.Join(scratch, "home")}
 	var out event.Outcome
+	release := func() {}
+	defer func() { release() }()
+	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Workspace, Job: j.Job.ID}, func() (err error) {
+		if out, err = x.shell(ctx, j, p); err != nil || out.Verdict != event.Passed {
+			return err
+		}
+		if release, err = prepare(ctx, j, p); err != nil {
+			return fmt.Errorf("copy the snapshot for the job: %w", err)
+		}
+		return errors.Join(os.Mkdir(p.artifacts, 0o755), os.Mkdir(p.home, 0o755))
+	})
+	switch {
+	case err != nil:
+		return event.Outcome{}, err
+	case out.Verdict != event.Passed:
+		return out, nil
+	}
 	err = runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Command, Job: j.Job.ID}, func() (err error) {
-		out, err = x.command(ctx, t, workspace, artifacts, home)
+		out, err = x.command(ctx, t, p)
 		return err
 	})
 	if len(j.Job.Artifacts) == 0 {
@@ -62,17 +85,44 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 		if err != nil {
 			return err
 		}
-		return errors.Join(store.CollectDir(artifacts), store.Close())
+		return errors.Join(store.CollectDir(p.artifacts), store.Close())
 	}))
 }
 
-func (x *Executor) command(ctx context.Context, t runtime.Task, workspace, artifacts, home string) (event.Outcome, error) {
+// shell finds the environment of the job's development shell.
+func (x *Executor) shell(ctx context.Context, j *runtime.JobContext, p *places) (out event.Outcome, err error) {
+	if j.Job.DevShell == "" {
+		return event.Outcome{Verdict: event.Passed}, nil
+	}
+	p.shell, out, err = x.options.DevShell(ctx, j.RunContext, j.Job.DevShell, j.Logs.Host)
+	return out, err
+}
+
+// prepare makes the job's workspace; release gives back what it took for it.
+func prepare(ctx context.Context, j *runtime.JobContext, p *places) (release func(), err error) {
+	if !j.Job.HostCache {
+		_, err := snapshot.Take(ctx, j.Snapshot, p.workspace, snapshot.Filter{})
+		return func() {}, err
+	}
+	c, err := openCache(ctx, j)
+	if err != nil {
+		return func() {}, err
+	}
+	p.workspace, p.cache = c.workspace(), c.own()
+	return c.release, c.refresh(ctx, j)
+}
+
+func (x *Executor) command(ctx context.Context, t runtime.Task, p *places) (event.Outcome, error) {
 	j := t.Job()
-	env := j.Environment(artifacts)
+	env := j.Environment(p.artifacts)
 	maps.Copy(env, x.passed())
-	env["HOME"] = home
+	env["HOME"] = p.home
+	devShellEnv(p.shell, env)
+	if p.cache != "" {
+		env["PIKACI_CACHE"] = p.cache
+	}
 	exit, err := process.Run(ctx, process.Spec{
-		Argv: t.Node.HostCommand.Command, Env: env, Dir: filepath.Join(workspace, j.Job.WorkingDir),
+		Argv: t.Node.HostCommand.Command, Env: env, Dir: filepath.Join(p.workspace, j.Job.WorkingDir),
 		Stdout: j.Logs.Stdout, Stderr: j.Logs.Stderr,
 		Timeout: time.Duration(j.Job.TimeoutSecs) * time.Second,
 	})

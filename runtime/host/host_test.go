@@ -1,12 +1,18 @@
 package host_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
@@ -141,5 +147,153 @@ func TestSetupRunsInTheSourceTreeWithTheHostsEnvironment(t *testing.T) {
 	}
 	if err := host.Setup(t.Context(), dir, []string{"nosuchprogram"}, out); err == nil {
 		t.Error("a program that is not there was run")
+	}
+}
+
+// cached makes the job one of a lane that keeps its workspace.
+func (b *bench) cached() *bench {
+	b.job.Job.HostCache = true
+	return b
+}
+
+// next is a later run of the same lane, whose snapshot holds other files too.
+func (b *bench) next(id string, files map[string]string) *bench {
+	n := newBench(b.t).cached()
+	run := runtime.NewRunContext(b.job.StateRoot, id, "/nowhere")
+	if err := os.CopyFS(run.Snapshot, os.DirFS(n.job.Snapshot)); err != nil {
+		b.t.Fatal(err)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(run.Snapshot, name), []byte(text), 0o644); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	n.job.RunContext, n.job.Dir = &run, filepath.Join(run.Dir, "jobs", "job")
+	return n
+}
+
+func TestALaneKeepsItsWorkspaceAndItsCache(t *testing.T) {
+	b := newBench(t).cached()
+	if out := b.run(`cp hello built; touch -d 2020-01-01 hello built; echo 1 >$PIKACI_CACHE/kept; echo spoiled >dir/x`); out.Verdict != event.Passed {
+		t.Fatalf("%+v %s", out, b.out)
+	}
+	n := b.next("second", map[string]string{"more": "new\n"})
+	n.run(`cat $PIKACI_CACHE/kept more built; stat -c %y hello | cut -c 1-10; rm -r hello`)
+	if got := n.out.String(); got != "1\nnew\nhi\n2020-01-01\n" {
+		t.Errorf("the second run saw %q", got)
+	}
+	third := b.next("third", nil)
+	third.run(`cat hello; ls; cat $PIKACI_ARTIFACTS/* 2>/dev/null; ls $HOME`)
+	if got := third.out.String(); got != "hi\nbuilt\ndir\nhello\n" {
+		t.Errorf("the third run saw %q", got)
+	}
+	other := b.next("fourth", nil)
+	other.job.Lane = &plan.Lane{ID: "other"}
+	other.run(`ls; ls $PIKACI_CACHE`)
+	if got := other.out.String(); got != "dir\nhello\n" {
+		t.Errorf("another lane saw %q", got)
+	}
+}
+
+func TestOneJobHasALanesCacheAtATime(t *testing.T) {
+	b := newBench(t).cached()
+	n := b.next("second", nil)
+	hostLog := n.job.Logs.Host.(*runtimetest.Log)
+	gate := filepath.Join(t.TempDir(), "gate")
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		b.run(`echo begun; echo first >order; until [ -e ` + gate + ` ]; do sleep 0.01; done; cat order`)
+	})
+	for !strings.Contains(b.out.String(), "begun") {
+		time.Sleep(time.Millisecond)
+	}
+	wg.Go(func() { n.run(`echo second >>order; cat order`) })
+	for !strings.Contains(hostLog.String(), "wait for the cache of lane lane: job job of run run has it") {
+		time.Sleep(time.Millisecond)
+	}
+	if err := os.WriteFile(gate, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+	if b.out.String() != "begun\nfirst\n" || n.out.String() != "first\nsecond\n" {
+		t.Errorf("first %q, second %q", b.out, n.out)
+	}
+}
+
+func TestWaitingForACacheEndsWithTheContext(t *testing.T) {
+	b := newBench(t).cached()
+	n := b.next("second", nil)
+	held, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() { b.x.Execute(held, b.task("echo begun; sleep 600")) })
+	for !strings.Contains(b.out.String(), "begun") {
+		time.Sleep(time.Millisecond)
+	}
+	why := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(why)
+	if _, err := n.x.Execute(ctx, n.task("true")); !errors.Is(err, why) {
+		t.Error(err)
+	}
+	stop()
+	wg.Wait()
+	n.run("true") // free again
+}
+
+func TestACacheOfAKilledRunIsTakenOverAndItsJobEnded(t *testing.T) {
+	b := newBench(t).cached()
+	dir := filepath.Join(b.job.StateRoot, "caches", "lane")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "lock"), []byte(`{"Run":"dead","Job":"old"}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	left := exec.Command("sleep", "605")
+	left.Env = append(os.Environ(), "PIKACI_ARTIFACTS="+filepath.Join(b.job.StateRoot, "runs/dead/jobs/old/scratch/artifacts"))
+	if err := left.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer left.Process.Kill()
+	b.run("true")
+	if err := left.Wait(); err == nil || left.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Errorf("the old job ended by %v", err)
+	}
+}
+
+func TestADamagedListOfAKeptWorkspaceBeginsItAnew(t *testing.T) {
+	b := newBench(t).cached()
+	b.run("touch built")
+	if err := os.WriteFile(filepath.Join(b.job.StateRoot, "caches/lane/files.json"), []byte(`["he`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	n := b.next("second", nil)
+	n.run("ls")
+	if n.out.String() != "dir\nhello\n" {
+		t.Errorf("%q", n.out)
+	}
+}
+
+func TestADevelopmentShellStandsBehindTheJobsOwnEnvironment(t *testing.T) {
+	b := newBench(t)
+	b.job.Job.DevShell, b.job.Job.Env = "default", map[string]string{"OWN": "job"}
+	give := func(env map[string]string, out event.Outcome) {
+		b.x = host.New(host.Options{LookupEnv: func(name string) (string, bool) { return "/usr/bin:/bin", name == "PATH" },
+			DevShell: func(_ context.Context, run *runtime.RunContext, shell string, _ io.Writer) (map[string]string, event.Outcome, error) {
+				if run != b.job.RunContext || shell != "default" {
+					t.Errorf("asked for %s of %+v", shell, run)
+				}
+				return env, out, nil
+			}})
+	}
+	give(map[string]string{"PATH": "/nix/tools", "OWN": "shell", "HOME": "/nowhere", "CC": "gcc", "PIKACI_LANE": "x"}, event.Outcome{Verdict: event.Passed})
+	b.run(`echo $PATH $OWN $CC $PIKACI_LANE; touch $HOME/x`)
+	if got := b.out.String(); got != "/nix/tools:/usr/bin:/bin job gcc lane\n" {
+		t.Errorf("got %q", got)
+	}
+	why := event.Outcome{Verdict: event.Failed, Failure: event.Prepare, Reason: "no such shell"}
+	give(nil, why)
+	if out := b.run("true"); out.Reason != why.Reason || out.Failure != event.Prepare {
+		t.Errorf("%+v", out)
 	}
 }

@@ -87,6 +87,11 @@ func (l Left) End(stateRoot string) error {
 
 // EndLeft ends what is left of one run's host jobs. Its caller owns the run.
 func EndLeft(stateRoot, run string) error {
+	return endLeft(stateRoot, "host jobs of run "+run, func(l Left) bool { return l.Run == run })
+}
+
+// endLeft ends those that are ours; what names them.
+func endLeft(stateRoot, what string, ours func(Left) bool) error {
 	// What is killed may be starting another one.
 	for range 10 {
 		all, err := Marked(stateRoot)
@@ -96,7 +101,7 @@ func EndLeft(stateRoot, run string) error {
 		var errs []error
 		n := 0
 		for _, l := range all {
-			if l.Run == run {
+			if ours(l) {
 				n++
 				errs = append(errs, l.End(stateRoot))
 			}
@@ -105,5 +110,5 @@ func EndLeft(stateRoot, run string) error {
 			return err
 		}
 	}
-	return fmt.Errorf("processes of host jobs of run %s don't end", run)
+	return fmt.Errorf("processes of %s don't end", what)
 }

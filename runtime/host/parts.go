@@ -16,7 +16,7 @@ import (
 // Parts are what a job's result hangs on of the host, as far as that can be
 // told: a lane that lets an earlier pass of a host job stand in says that there
 // is nothing else.
-func (x *Executor) Parts(context.Context, *runtime.JobContext) ([]event.Part, error) {
+func (x *Executor) Parts(_ context.Context, j *runtime.JobContext) ([]event.Part, error) {
 	name, err := os.Hostname()
 	if err != nil {
 		return nil, err
@@ -29,6 +29,7 @@ func (x *Executor) Parts(context.Context, *runtime.JobContext) ([]event.Part, er
 	return []event.Part{
 		{Name: "host", Value: fmt.Sprintf("%s, %s/%s, uid %d", name, goruntime.GOOS, goruntime.GOARCH, os.Getuid())},
 		{Name: "host_env", Value: hex.EncodeToString(sum[:])},
+		{Name: "dev_shell", Value: j.Job.DevShell},
 	}, nil
 }
 

@@ -197,6 +197,9 @@ func (f *follower) frames(r io.Reader) error {
 		case kind == guest.Stderr:
 			logs.Stderr.Write(payload)
 			f.start.From.Stderr += int64(len(payload))
+		case kind == guest.Events && f.start.Request.Runner != "":
+			logs.Host.Write(payload)
+			f.start.From.Events += int64(len(payload))
 		default:
 			return lie("frame %d before the job's end", kind)
 		}
@@ -220,6 +223,9 @@ func (f *follower) ended(status []byte, r io.Reader, buf []byte) error {
 	}
 	if err := json.Unmarshal(status, s); err != nil {
 		return lie("its status: %w", err)
+	}
+	if s.Code < -1 || s.Code > 255 {
+		return lie("an exit code of %d", s.Code)
 	}
 	if seen := f.start.From; s.Broken == "" && (seen.Stdout < s.Stdout || seen.Stderr < s.Stderr) {
 		return lie("%d and %d bytes of output arrived of %d and %d", seen.Stdout, seen.Stderr, s.Stdout, s.Stderr)

@@ -39,6 +39,7 @@ func (x *Executor) Parts(_ context.Context, j *runtime.JobContext) ([]event.Part
 		{Name: "storage_pool", Value: x.options.StoragePool},
 		{Name: "kernel", Value: host},
 		{Name: "guest_program", Value: hex.EncodeToString(program[:])},
+		{Name: "guest_runner", Value: in.GuestRunner},
 	}, nil
 }
 

@@ -115,7 +115,11 @@ func guestStart(j *runtime.JobContext, command []string) guest.Start {
 	start := guest.Start{Request: guest.Request{
 		Argv: command, Env: j.Environment(runtime.GuestArtifactsDir), User: j.Job.User,
 		WorkingDir: j.Job.WorkingDir, Timeout: timeoutOf(j), Writable: j.Job.WritableWorkspace,
+		Runner: j.Job.Incus.GuestRunner,
 	}}
+	if start.Request.Runner != "" {
+		start.Request.Secrets = j.Job.Secrets
+	}
 	if len(j.Job.Artifacts) > 0 {
 		start.Artifacts = &guest.Wanted{Globs: j.Job.Artifacts, Bytes: j.Limits.ArtifactBytes, Files: j.Limits.ArtifactFiles}
 	}

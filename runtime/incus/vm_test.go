@@ -121,7 +121,9 @@ func TestAGuestThatDoesNotKeepToTheProtocol(t *testing.T) {
 	for _, c := range []struct{ name, says, want string }{
 		{"garbage", "garbage and more garbage", "not a frame"},
 		{"kind 0", frame(0, 0, ""), "not a frame"},
-		{"kind 7", frame(7, 0, ""), "not a frame"},
+		{"kind 8", frame(8, 0, ""), "not a frame"},
+		{"events without a runner", good(guest.Events, "x"), "frame 7 before the job's end"},
+		{"an exit code of 256", good(guest.Ended, `{"code":256}`), "an exit code of 256"},
 		{"a length of 4 GiB", frame(1, 1<<32-1, "x"), "not a frame"},
 		{"done before the end", done, "frame 5 before the job's end"},
 		{"artifacts before the end", good(guest.Artifacts, "x"), "frame 4 before the job's end"},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
@@ -140,12 +141,12 @@ func (x *Executor) derivations(ctx context.Context, run *runtime.RunContext, nam
 }
 
 // tell runs nix, with what it says on stderr in the log, and gives its stdout.
-func (x *Executor) tell(ctx context.Context, dir string, log *fanOut, args ...string) ([]byte, error) {
+func (x *Executor) tell(ctx context.Context, dir string, log io.Writer, args ...string) ([]byte, error) {
 	var out bytes.Buffer
 	last := &lastError{next: log}
 	err := command(ctx, dir, x.base(args...), &out, last)
 	if exit := new(exec.ExitError); errors.As(err, &exit) && last.last != "" {
-		return nil, errors.New(strings.TrimSpace(strings.TrimPrefix(last.last, "error:")))
+		return nil, &EvalError{strings.TrimSpace(strings.TrimPrefix(last.last, "error:"))}
 	}
 	return out.Bytes(), err
 }

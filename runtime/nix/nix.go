@@ -38,6 +38,7 @@ type Executor struct {
 	mu      sync.Mutex
 	flights map[string]*flight
 	eval    evaluator
+	shells  shells
 }
 
 // New makes an executor.

@@ -41,7 +41,7 @@ var (
 
 // ReservedEnv are names that a job's env and secrets can't set, because exec
 // sets them.
-var ReservedEnv = []string{"PATH", "HOME", "CI", "PIKACI_RUN_ID", "PIKACI_LANE", "PIKACI_JOB", "PIKACI_ARTIFACTS"}
+var ReservedEnv = []string{"PATH", "HOME", "CI", "PIKACI_RUN_ID", "PIKACI_LANE", "PIKACI_JOB", "PIKACI_ARTIFACTS", "PIKACI_CACHE"}
 
 // Check holds the plan against every rule that exec relies on, and returns all
 // broken ones joined, each a *Problem. It runs after compiling and before
@@ -162,7 +162,13 @@ func (c *checker) jobFields(j *Job) {
 		if len(j.StagedPayloads) > 0 {
 			bad("a host job has no payloads")
 		}
+		if j.DevShell != "" && !outputPattern.MatchString(j.DevShell) {
+			bad("dev_shell is %q: want the name of a development shell", j.DevShell)
+		}
 	} else {
+		if j.HostCache || j.DevShell != "" {
+			bad("host_cache and dev_shell are a host job's only")
+		}
 		if !cleanAbsolute(j.WorkingDir) {
 			bad("working_dir is %q: want an absolute, clean path", j.WorkingDir)
 		}
@@ -217,6 +223,9 @@ func (c *checker) incus(j *Job) {
 	}
 	if _, err := i.MemoryMiB(); err != nil {
 		c.fail("job", j.ID, "incus.%v", err)
+	}
+	if i.GuestRunner != "" && (!cleanAbsolute(i.GuestRunner) || i.GuestRunner == "/") {
+		c.fail("job", j.ID, "incus.guest_runner is %q: want an absolute, clean path", i.GuestRunner)
 	}
 	for _, name := range append(slices.Clone(i.Profiles), i.Network) {
 		if !validID(name) {

@@ -82,6 +82,9 @@ func TestCheck(t *testing.T) {
 		{"user", func(p *Plan) { p.Jobs[0].User = -1 }, "user is -1"},
 		{"host job outside", func(p *Plan) { p.Jobs[1].WorkingDir = "../x" }, "want a path inside the snapshot"},
 		{"host job with payloads", func(p *Plan) { p.Jobs[1].StagedPayloads = p.Jobs[0].StagedPayloads }, "a host job has no payloads"},
+		{"guest job with the host's cache", func(p *Plan) { p.Jobs[0].HostCache = true }, "are a host job's only"},
+		{"guest job with the host's shell", func(p *Plan) { p.Jobs[0].DevShell = "x" }, "are a host job's only"},
+		{"dev shell that is an option", func(p *Plan) { p.Jobs[1].DevShell = "--x" }, `dev_shell is "--x"`},
 		{"guest dir relative", func(p *Plan) { p.Jobs[0].WorkingDir = "x" }, "want an absolute, clean path"},
 		{"env with NUL", func(p *Plan) { p.Jobs[0].Env["B"] = "\x00" }, "env B holds a NUL"},
 		{"env name", func(p *Plan) { p.Jobs[0].Env["A-B"] = "" }, `"A-B" is not a name`},
@@ -93,6 +96,7 @@ func TestCheck(t *testing.T) {
 		{"artifact outside", func(p *Plan) { p.Jobs[0].Artifacts = []string{"a/../../b"} }, "leaves the artifacts folder"},
 		{"artifact glob of many", func(p *Plan) { p.Jobs[0].Artifacts = []string{strings.Repeat("{a,b}", 20)} }, "stands for over 1000 globs"},
 
+		{"guest runner", func(p *Plan) { p.Jobs[0].Incus.GuestRunner = "/opt/../x" }, "incus.guest_runner"},
 		{"image", func(p *Plan) { p.Jobs[0].Incus.Image = "a b" }, "incus.image"},
 		{"instance type", func(p *Plan) { p.Jobs[0].Incus.InstanceType = "vm" }, `incus.instance_type is "vm"`},
 		{"cpus", func(p *Plan) { p.Jobs[0].Incus.CPUs = 0 }, "incus.cpus is 0"},

@@ -131,6 +131,11 @@ type Job struct {
 	// Finally makes the job run after the lane's other jobs have ended,
 	// however they ended.
 	Finally bool `json:"finally"`
+	// HostCache gives a host job its lane's kept workspace and cache folder.
+	HostCache bool `json:"host_cache,omitempty"`
+	// DevShell is the flake's development shell whose environment a host job
+	// gets; empty: none.
+	DevShell string `json:"dev_shell,omitempty"`
 	// Incus says what instance the job runs in; nil for a host job.
 	Incus *Incus `json:"incus,omitempty"`
 	// StagedPayloads are the job's payloads in mount order.
@@ -155,6 +160,9 @@ type Incus struct {
 	Profiles []string `json:"profiles"`
 	// Network is none, or the name of a network of the host.
 	Network string `json:"network"`
+	// GuestRunner is a program of the image that runs the command; empty:
+	// pikaci's own does.
+	GuestRunner string `json:"guest_runner,omitempty"`
 }
 
 // MemoryMiB is the memory in mebibytes; an error where it is not a number over
