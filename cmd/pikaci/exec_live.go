@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -39,4 +40,18 @@ func liveSize(s *session) func() (columns, rows int) {
 		return nil
 	}
 	return size
+}
+
+// foldingCIs set one of these to true; all of them take the workflow commands of
+// the first.
+var foldingCIs = []string{"GITHUB_ACTIONS", "FORGEJO_ACTIONS", "GITEA_ACTIONS"}
+
+// linesFor shows a run line by line, with logs folded where the CI can.
+func linesFor(s *session) report.Reader {
+	for _, name := range foldingCIs {
+		if v, _ := s.lookupEnv(name); v == "true" {
+			return report.NewFolded(s.stderr, rand.Text())
+		}
+	}
+	return report.NewHuman(s.stderr)
 }

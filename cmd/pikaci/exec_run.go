@@ -172,7 +172,7 @@ func (x *execution) reader(s *session) report.Reader {
 		if size := liveSize(s); size != nil {
 			return report.NewLive(s.stderr, x.board(), size)
 		}
-		return report.NewBeats(report.NewHuman(s.stderr), x.board())
+		return report.NewBeats(linesFor(s), x.board())
 	}
 	return nil
 }
