@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,6 +113,7 @@ func TestLiveDrawsWhatChanged(t *testing.T) {
 			l.Event(e)
 		}
 		time.Sleep(10*time.Second + 50*time.Millisecond)
+		synctest.Wait()
 		if n := len(w.all); n != 11 {
 			t.Errorf("%d frames in ten seconds without a change, want 11", n)
 		}
@@ -120,6 +122,7 @@ func TestLiveDrawsWhatChanged(t *testing.T) {
 			l.Output("run", event.Stdout, fmt.Appendf(nil, "line %d \x1b[2J\n", i))
 			time.Sleep(time.Millisecond)
 		}
+		synctest.Wait()
 		if n := len(w.all) - before; n > 10 {
 			t.Errorf("%d frames in a second", n)
 		}
@@ -138,16 +141,20 @@ func TestLiveDrawsWhatChanged(t *testing.T) {
 
 func TestLiveAfterTheTerminalBecameNarrow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w, columns := &writes{}, 80
-		l := report.NewLive(w, someBoard(boardEvents()), func() (int, int) { return columns, 24 })
+		w := &writes{}
+		var columns atomic.Int64
+		columns.Store(80)
+		l := report.NewLive(w, someBoard(boardEvents()), func() (int, int) { return int(columns.Load()), 24 })
 		time.Sleep(150 * time.Millisecond)
+		synctest.Wait()
 		first := strings.Split(strings.TrimSuffix(regexp.MustCompile("\x1b\\[[?0-9]*[A-Za-z]").ReplaceAllString(w.all[0], ""), "\n"), "\n")
 		rows := 0
 		for _, line := range first {
 			rows += (displaywidth.String(strings.TrimPrefix(line, "\r")) + 19) / 20
 		}
-		columns = 20
+		columns.Store(20)
 		time.Sleep(100 * time.Millisecond)
+		synctest.Wait()
 		if want := fmt.Sprintf("\x1b[%dA", rows); rows <= len(first) || !strings.Contains(w.all[len(w.all)-1], want) {
 			t.Errorf("%d lines took %d rows, %q", len(first), rows, w.all[len(w.all)-1])
 		}

@@ -66,11 +66,11 @@ func runningLine(r event.Running, columns int) string {
 	case r.Job == "":
 		kind, name = "build ", r.Node
 	}
-	s := kind + name
+	// The time stands first, so that a narrow terminal shows it.
+	s := kind + clock(r.ElapsedMS) + "  " + name
 	if r.Job != "" && r.Phase != "" {
 		s += "  " + string(r.Phase)
 	}
-	s += "  " + clock(r.ElapsedMS)
 	if r.UsualMS == 0 {
 		return s
 	}
