@@ -194,9 +194,12 @@ func (x *execution) show(s *session, pump *report.Pump, r record.Run) {
 func (x *execution) reader(s *session) report.Reader {
 	switch x.flags.output {
 	case "jsonl":
-		return report.NewJSONL(s.stdout)
+		return report.NewBeats(report.NewJSONL(s.stdout), x.board())
 	case "human":
-		return report.NewHuman(s.stderr)
+		if size := liveSize(s); size != nil {
+			return report.NewLive(s.stderr, x.board(), size)
+		}
+		return report.NewBeats(linesFor(s), x.board())
 	}
 	return nil
 }

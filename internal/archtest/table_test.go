@@ -147,9 +147,10 @@ var rules = []rule{
 	},
 	{pkg: "runtime/otlp", ours: []string{"runtime/event", "runtime/record", "schema/plan"}, not: []string{"os/exec"}},
 	{
-		pkg:  "runtime/report",
-		ours: []string{"runtime/event", "runtime/record", "schema/plan"},
-		not:  offline,
+		pkg:   "runtime/report",
+		ours:  []string{"runtime/event", "runtime/record", "schema/plan"},
+		third: []string{"github.com/clipperhouse/displaywidth"},
+		not:   offline,
 	},
 	{
 		pkg:  "runtime/report/html",

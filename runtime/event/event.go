@@ -43,6 +43,8 @@ type Event struct {
 	// Log is only shown to whoever watches, with seq 0, and never journalled:
 	// the log files hold the same bytes.
 	Log *Log `json:"log,omitempty"`
+	// Heartbeat is only shown, like Log: it is what the events before it say.
+	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
 }
 
 // JournalOpened is the first line of every journal.
@@ -373,4 +375,51 @@ type Log struct {
 	// Missed is set in place of a line: so many bytes of the log were not
 	// shown here, because whoever watches was too slow.
 	Missed int64 `json:"missed,omitempty"`
+}
+
+// Heartbeat says from time to time what goes on in a run.
+type Heartbeat struct {
+	ElapsedMS int64 `json:"elapsed_ms"`
+	// Slots is how many commands may run at one time, SlotsUsed how many do.
+	// Slots is 0 where processors are counted alone.
+	Slots     int `json:"slots"`
+	SlotsUsed int `json:"slots_used"`
+	// CPUs is how many processors commands may ask for together, CPUsUsed how
+	// many they do; 0 where commands are counted alone.
+	CPUs     int       `json:"cpus,omitempty"`
+	CPUsUsed int       `json:"cpus_used,omitempty"`
+	Running  []Running `json:"running"`
+	Waiting  []Waiting `json:"waiting"`
+}
+
+// Running is a node, or a phase of the run, that goes on.
+type Running struct {
+	Node string `json:"node,omitempty"`
+	// Job is that of an instance or a command; a build may be of many jobs.
+	Job       string `json:"job,omitempty"`
+	Phase     Phase  `json:"phase,omitempty"`
+	ElapsedMS int64  `json:"elapsed_ms"`
+	// UsualMS is how long the node took in earlier runs, where there are any.
+	UsualMS int64 `json:"usual_ms,omitempty"`
+}
+
+// Awaited is the kind of what a job waits for.
+type Awaited string
+
+// What a job may wait for before its command starts.
+const (
+	ForSlot     Awaited = "slot"
+	ForSnapshot Awaited = "snapshot"
+	ForPayload  Awaited = "payload"
+	ForInstance Awaited = "instance"
+	ForJob      Awaited = "job"
+	ForGroup    Awaited = "group"
+)
+
+// Waiting is a job whose command is not begun.
+type Waiting struct {
+	Job string  `json:"job"`
+	For Awaited `json:"for"`
+	// Name is the node or job that is waited for, or who has the group.
+	Name string `json:"name,omitempty"`
 }

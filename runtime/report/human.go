@@ -102,6 +102,8 @@ func (h *Human) Event(e event.Event) error {
 		h.say("start: %s", e.PhaseStarted.Job)
 	case e.GroupWaited != nil:
 		h.say("waiting: lane %s for its concurrency group, which %s has", e.GroupWaited.Lane, e.GroupWaited.Holder)
+	case e.Heartbeat != nil:
+		h.say("%s", beat(*e.Heartbeat))
 	case e.NodeRetried != nil:
 		h.say("again: %s: attempt %d %s", e.NodeRetried.Node, e.NodeRetried.Attempt, why(e.NodeRetried.Outcome))
 	case e.Artifact != nil && e.Artifact.Refused != "":
@@ -120,6 +122,30 @@ func (h *Human) Event(e event.Event) error {
 			seconds(e.JobFinished.DurationMS), colon(why(e.JobFinished.Outcome)))
 	}
 	return h.err
+}
+
+// beat is a heartbeat in one line.
+func beat(b event.Heartbeat) string {
+	parts := []string{}
+	for _, r := range b.Running {
+		name := r.Job
+		switch {
+		case r.Node == "":
+			name = strings.ReplaceAll(string(r.Phase), "_", " ")
+		case r.Job == "":
+			name = r.Node
+		}
+		parts = append(parts, name+" for "+clock(r.ElapsedMS))
+	}
+	running := strings.Join(parts, ", ")
+	if running == "" {
+		running = "nothing"
+	}
+	s := fmt.Sprintf("after %s: running: %s", clock(b.ElapsedMS), running)
+	if n := len(b.Waiting); n > 0 {
+		s += fmt.Sprintf("; %s waiting", count(n, "job"))
+	}
+	return s
 }
 
 // why is an outcome's failure, exit code or signal, and reason, as far as they

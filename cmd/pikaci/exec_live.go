@@ -1,0 +1,57 @@
+package main
+
+import (
+	"crypto/rand"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/sledtools/pikaci/runtime/record"
+	"github.com/sledtools/pikaci/runtime/report"
+)
+
+// board is what readers of the run show of what goes on.
+func (x *execution) board() *report.Board {
+	return report.NewBoard(x.plan, record.ReadDurations(x.stateRoot))
+}
+
+// liveSize gives the size of the terminal that a run can be drawn on; nil where
+// lines are the better choice.
+func liveSize(s *session) func() (columns, rows int) {
+	w := s.stderr
+	if kept, ok := w.(*output); ok {
+		w = kept.w
+	}
+	f, ok := w.(*os.File)
+	if term, _ := s.lookupEnv("TERM"); !ok || term == "" || term == "dumb" {
+		return nil
+	}
+	if ci, _ := s.lookupEnv("CI"); ci != "" && ci != "false" {
+		return nil
+	}
+	size := func() (int, int) {
+		size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+		if err != nil {
+			return 0, 0
+		}
+		return int(size.Col), int(size.Row)
+	}
+	if columns, rows := size(); columns == 0 || rows == 0 {
+		return nil
+	}
+	return size
+}
+
+// foldingCIs set one of these to true; all of them take the workflow commands of
+// the first.
+var foldingCIs = []string{"GITHUB_ACTIONS", "FORGEJO_ACTIONS", "GITEA_ACTIONS"}
+
+// linesFor shows a run line by line, with logs folded where the CI can.
+func linesFor(s *session) report.Reader {
+	for _, name := range foldingCIs {
+		if v, _ := s.lookupEnv(name); v == "true" {
+			return report.NewFolded(s.stderr, rand.Text())
+		}
+	}
+	return report.NewHuman(s.stderr)
+}
