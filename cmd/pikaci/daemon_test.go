@@ -8,39 +8,23 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
+	"github.com/sledtools/pikaci/runtime/runtimetest"
 )
-
-// killDaemon is an incusd of a test's own, which may be killed.
-type killDaemon struct {
-	t   *testing.T
-	dir string
-	cmd *exec.Cmd
-}
 
 // newKillDaemon starts one for the yard's commands, with a storage pool of
 // folders and the image of this machine's Incus. It is gone after the test,
 // with all that it holds.
-func newKillDaemon(y *killYard) *killDaemon {
+func newKillDaemon(y *killYard) *runtimetest.Daemon {
 	t := y.t
 	t.Helper()
 	image := filepath.Join(t.TempDir(), "image")
 	y.incus("image", "export", "pikaci/dev", image)
-	dir, err := os.MkdirTemp("", "pikaci-incus-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &killDaemon{t: t, dir: dir}
-	t.Cleanup(d.remove)
-	if err := os.Chmod(dir, 0o711); err != nil { // containers go through it as others
-		t.Fatal(err)
-	}
-	y.incusDir, y.env = dir, append(y.env, "INCUS_DIR="+dir)
-	d.start()
+	d := runtimetest.NewDaemon(t)
+	y.incusDir, y.env = d.Dir, append(y.env, "INCUS_DIR="+d.Dir)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		ask := exec.Command("incus", "storage", "list")
 		ask.Env = append(os.Environ(), y.env...)
@@ -60,41 +44,6 @@ func newKillDaemon(y *killYard) *killDaemon {
 	}
 	y.incus("image", "import", files[0], "--alias", "pikaci/dev")
 	return d
-}
-
-// start starts the daemon, as scripts/setup does, and does not wait for it.
-func (d *killDaemon) start() {
-	d.t.Helper()
-	const places = "/usr/libexec/incus:/opt/incus/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	program := ""
-	for _, dir := range strings.Split(places, ":") {
-		if _, err := os.Stat(dir + "/incusd"); err == nil && program == "" {
-			program = dir + "/incusd"
-		}
-	}
-	d.cmd = exec.Command(program)
-	d.cmd.Env = []string{"HOME=/root", "LANG=C.UTF-8", "PATH=" + places, "INCUS_DIR=" + d.dir,
-		"INCUS_LXC_TEMPLATE_CONFIG=/nonexistent", "INCUS_SKIP_INSTANCE_TYPES=1"}
-	d.cmd.Dir, d.cmd.SysProcAttr = "/", &syscall.SysProcAttr{Setsid: true}
-	if err := d.cmd.Start(); err != nil {
-		d.t.Fatalf("%v\nrun scripts/setup", err)
-	}
-}
-
-// kill kills the daemon; its containers live on.
-func (d *killDaemon) kill() {
-	d.cmd.Process.Kill()
-	d.cmd.Wait()
-}
-
-func (d *killDaemon) remove() {
-	d.kill()
-	for _, at := range []string{"guestapi", "shmounts"} {
-		syscall.Unmount(filepath.Join(d.dir, at), syscall.MNT_DETACH)
-	}
-	if err := os.RemoveAll(d.dir); err != nil {
-		d.t.Error(err)
-	}
 }
 
 const daemonLane = `package lanes
@@ -140,7 +89,7 @@ func TestTheDaemonIsKilledAtAnyMoment(t *testing.T) {
 }
 
 // killDaemonUnder carries out a run whose daemon is killed that many times.
-func (y *killYard) killDaemonUnder(d *killDaemon, id string, kills int) {
+func (y *killYard) killDaemonUnder(d *runtimetest.Daemon, id string, kills int) {
 	y.t.Helper()
 	over := make(chan struct{})
 	go func() {
@@ -165,13 +114,13 @@ func (y *killYard) killDaemonUnder(d *killDaemon, id string, kills int) {
 			break
 		}
 		at := y.last(id)
-		d.kill()
+		d.Kill()
 		y.kills++
 		y.at[at]++
 		if rand.IntN(2) == 0 {
 			time.Sleep(rand.N(3 * time.Second))
 		}
-		d.start()
+		d.Start()
 	}
 	<-over
 	y.checkDaemonRun(id)

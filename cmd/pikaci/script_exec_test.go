@@ -55,7 +55,7 @@ var varying = []struct {
 	{regexp.MustCompile(`"Linux \S+ (x86_64|aarch64)"`), `"KERNEL"`},
 	{regexp.MustCompile(`"pikaci": ?"[^"]*"`), `"pikaci": "VERSION"`},
 	{regexp.MustCompile(`\b\d+ files?, [0-9.]+ (MiB|KiB|B), `), "N files, SIZE, "},
-	{regexp.MustCompile(`\b\d+ processors? and \d+ MiB carry`), "N processors and N MiB carry"},
+	{regexp.MustCompile(`\bon \d+ processors? and [\d.]+ GiB`), "on N processors and N GiB"},
 }
 
 // normalize writes a file, or stdout or stderr, with fixed words in place of

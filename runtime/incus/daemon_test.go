@@ -6,7 +6,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -26,29 +25,17 @@ import (
 
 // daemon is an Incus of a test's own, which may be killed.
 type daemon struct {
+	*runtimetest.Daemon
 	t      *testing.T
-	dir    string
 	socket string
-	mu     sync.Mutex
-	cmd    *exec.Cmd
-	log    *runtimetest.Log
 }
 
 // newDaemon starts one with a storage pool of folders and the image of this
 // machine's Incus. It is gone after the test, with all that it holds.
 func newDaemon(t *testing.T) *daemon {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pikaci-incus-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d := &daemon{t: t, dir: dir, socket: filepath.Join(dir, "unix.socket"), log: new(runtimetest.Log)}
-	t.Cleanup(d.remove)
-	// Containers go through it as users of their own.
-	if err := os.Chmod(dir, 0o711); err != nil {
-		t.Fatal(err)
-	}
-	d.start()
+	d := &daemon{Daemon: runtimetest.NewDaemon(t), t: t}
+	d.socket = filepath.Join(d.Dir, "unix.socket")
 	d.ready()
 	s := server(t, d.socket)
 	if err := s.CreateStoragePool(api.StoragePoolsPost{Name: "dir", Driver: "dir"}); err != nil {
@@ -70,7 +57,7 @@ func (d *daemon) copyImage(to client.InstanceServer) {
 	if err != nil {
 		d.t.Fatalf("%v\nrun scripts/setup", err)
 	}
-	file, err := os.Create(filepath.Join(d.dir, "image"))
+	file, err := os.Create(filepath.Join(d.Dir, "image"))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -95,30 +82,6 @@ func (d *daemon) copyImage(to client.InstanceServer) {
 	}
 }
 
-// start starts the daemon, as scripts/setup does, and does not wait for it.
-func (d *daemon) start() {
-	d.t.Helper()
-	const places = "/usr/libexec/incus:/opt/incus/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-	program := ""
-	for _, dir := range strings.Split(places, ":") {
-		if _, err := os.Stat(dir + "/incusd"); err == nil && program == "" {
-			program = dir + "/incusd"
-		}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cmd = exec.Command(program)
-	d.cmd.Env = []string{"HOME=/root", "LANG=C.UTF-8", "PATH=" + places, "INCUS_DIR=" + d.dir,
-		"INCUS_LXC_TEMPLATE_CONFIG=/nonexistent", "INCUS_SKIP_INSTANCE_TYPES=1"}
-	d.cmd.Dir, d.cmd.Stdout, d.cmd.Stderr = "/", d.log, d.log
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	// What it starts holds its output open for longer than it lives.
-	d.cmd.WaitDelay = time.Millisecond
-	if err := d.cmd.Start(); err != nil {
-		d.t.Fatalf("%v\nrun scripts/setup", err)
-	}
-}
-
 // ready waits until the daemon answers.
 func (d *daemon) ready() {
 	d.t.Helper()
@@ -131,27 +94,8 @@ func (d *daemon) ready() {
 			return
 		}
 		if time.Now().After(deadline) {
-			d.t.Fatalf("incusd does not answer: %v\n%s", err, d.log)
+			d.t.Fatalf("incusd does not answer: %v\n%s", err, d.Log.Tail())
 		}
-	}
-}
-
-// kill kills the daemon; its containers live on.
-func (d *daemon) kill() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.cmd.Process.Kill()
-	d.cmd.Wait()
-}
-
-// remove ends the daemon and removes all that it made.
-func (d *daemon) remove() {
-	d.kill()
-	for _, at := range []string{"guestapi", "shmounts"} {
-		syscall.Unmount(filepath.Join(d.dir, at), syscall.MNT_DETACH)
-	}
-	if err := os.RemoveAll(d.dir); err != nil {
-		d.t.Error(err)
 	}
 }
 
@@ -179,8 +123,8 @@ func killedAfter(t *testing.T, d *daemon, after time.Duration) {
 	var again sync.WaitGroup
 	again.Go(func() {
 		time.Sleep(after)
-		d.kill()
-		d.start()
+		d.Kill()
+		d.Start()
 	})
 	if got := b.passes("sleep 0.1; cat /staged/f"); got != "payload\n" {
 		t.Errorf("got %q", got)
@@ -199,15 +143,15 @@ func killedInTheMiddle(t *testing.T, d *daemon) {
 	go func() {
 		for i := range kills {
 			b.out.Until(t, fmt.Sprintf("line %d\n", 40*i+20))
-			d.kill()
-			d.start()
+			d.Kill()
+			d.Start()
 		}
 	}()
 	const lines = 40 * (kills + 1)
 	out, err := b.execute(context.Background(), "bash", "-c", fmt.Sprintf(
 		"echo kept > $PIKACI_ARTIFACTS/a; for i in {1..%d}; do echo line $i; echo error $i >&2; sleep 0.03; done; exit 3", lines))
 	if err != nil || out.ExitCode == nil || *out.ExitCode != 3 || out.Failure != event.Test {
-		t.Fatalf("%s, %v\n%s", describe(out), err, d.log.Tail())
+		t.Fatalf("%s, %v\n%s", describe(out), err, d.Log.Tail())
 	}
 	var stdout, stderr strings.Builder
 	for i := range lines {
@@ -238,8 +182,8 @@ func TestAGuestThatFillsItsDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		d.kill()
-		for _, at := range []string{filepath.Join(d.dir, "storage-pools/small"), small} {
+		d.Kill()
+		for _, at := range []string{filepath.Join(d.Dir, "storage-pools/small"), small} {
 			syscall.Unmount(at, syscall.MNT_DETACH)
 		}
 	})

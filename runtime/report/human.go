@@ -209,9 +209,9 @@ func atATime(s *event.RunStarted) string {
 	if s.CPUs == 0 {
 		return fmt.Sprintf("%d at a time", s.Parallel)
 	}
-	of := fmt.Sprintf("as many at a time as %s and %d MiB carry", count(s.CPUs, "processor"), s.MemoryMiB)
+	of := fmt.Sprintf("on %s and %.1f GiB", count(s.CPUs, "processor"), float64(s.MemoryMiB)/1024)
 	if s.Parallel > 0 {
-		of += fmt.Sprintf(", at most %d", s.Parallel)
+		of += fmt.Sprintf(", at most %d at a time", s.Parallel)
 	}
 	return of
 }
