@@ -44,7 +44,7 @@ type Run struct {
 // Write writes the page. What concerns all of it comes first, so that it can be
 // seen while logs, which may be long, are still read.
 func Write(w io.Writer, r Run) error {
-	return write(w, r, ceilings{job: 16 << 20 / pieceBytes, all: 256 << 20 / pieceBytes})
+	return write(w, r, ceilings{job: 8 << 20 / pieceBytes, all: 256 << 20 / pieceBytes})
 }
 
 func write(w io.Writer, r Run, most ceilings) error {

@@ -74,6 +74,8 @@ type pieces struct {
 	lines int
 	at    int64
 	gap   gapData
+	// spare is the room of a piece that was dropped: of a long log most are.
+	spare []byte
 }
 
 func (c *pieces) add(s event.Stream, at time.Time, line []byte) {
@@ -81,7 +83,15 @@ func (c *pieces) add(s event.Stream, at time.Time, line []byte) {
 	last := len(c.list) - 1
 	if last < 0 || len(c.list[last].text) >= pieceBytes || c.list[last].lines == pieceLines {
 		c.drop()
-		c.list = append(c.list, piece{first: c.lines, text: make([]byte, 0, 4<<10)})
+		if c.spare == nil {
+			room := 4 << 10
+			if last >= 0 { // no short log
+				room = pieceBytes + maxLine
+			}
+			c.spare = make([]byte, 0, room)
+		}
+		c.list = append(c.list, piece{first: c.lines, text: c.spare})
+		c.spare = nil
 		last, c.at = len(c.list)-1, -1
 	}
 	p := &c.list[last]
@@ -117,6 +127,7 @@ func (c *pieces) drop() {
 	c.gap.Lines += p.lines
 	c.gap.Bytes += int64(len(p.text) - p.lines) // about: times are in it
 	c.list = append(c.list[:gone], c.list[gone+1:]...)
+	c.spare = p.text[:0]
 }
 
 // readPieces reads a job's log.
