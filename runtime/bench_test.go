@@ -16,7 +16,7 @@ type nothing struct{}
 func (nothing) Execute(context.Context, runtime.Task) (event.Outcome, error) {
 	return event.Outcome{Verdict: event.Passed}, nil
 }
-func (nothing) Append(event.Event, bool) error { return nil }
+func (nothing) Append(event.Event, event.Safety) error { return nil }
 
 // BenchmarkRun carries out 10,000 host nodes that do nothing, each but the first
 // after another one: a tree.

@@ -19,7 +19,7 @@ func (r *run) releaseIfOver(j *jobRun, hasSlot bool) {
 	_, held := r.leases[j.Job.ID]
 	r.mu.Unlock()
 	over := j.finished != nil && j.active == 0 && !j.releasing
-	if over && (j.closeLogs != nil || !j.opened) {
+	if over {
 		r.closeJob(j)
 	}
 	if !held || !over {
@@ -126,9 +126,7 @@ func (r *run) finish(ctx context.Context, err error) (Summary, error) {
 	s := Summary{Left: r.left, NoSpace: r.noSpace}
 	r.mu.Unlock()
 	for _, j := range r.jobs {
-		if j.closeLogs != nil {
-			r.closeJob(j)
-		}
+		r.closeJob(j)
 		if j.finished != nil {
 			s.Jobs = append(s.Jobs, *j.finished)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,10 +19,13 @@ import (
 // keeper keeps what it is asked to, or says why not.
 type keeper struct {
 	err  error
+	mu   sync.Mutex
 	kept map[string]time.Time
 }
 
 func (k *keeper) Keep(_ context.Context, l event.Lease, until time.Time) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.err == nil {
 		k.kept[l.Job] = until
 	}

@@ -139,17 +139,15 @@ func (r *run) openJob(j *jobRun) error {
 	return nil
 }
 
-// closeJob closes the logs of a job that is over. One that never began gets
-// empty ones.
+// closeJob closes the logs of a job that is over.
 func (r *run) closeJob(j *jobRun) {
-	err := r.openJob(j)
-	if j.closeLogs != nil {
-		if err = j.closeLogs(); err != nil {
-			err = fmt.Errorf("the log of job %s is not whole: %w", j.Job.ID, err)
-		}
-		j.closeLogs = nil
+	if j.closeLogs == nil {
+		return
 	}
-	r.logErrs = errors.Join(r.logErrs, err)
+	if err := j.closeLogs(); err != nil {
+		r.logErrs = errors.Join(r.logErrs, fmt.Errorf("the log of job %s is not whole: %w", j.Job.ID, err))
+	}
+	j.closeLogs = nil
 }
 
 // startReady starts what is ready, as far as there are slots.

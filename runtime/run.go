@@ -83,10 +83,9 @@ type Config struct {
 }
 
 // Journal keeps events. Append is called from many goroutines and gives the
-// event its sequence and time. With sync, it returns after the event is on
-// disk. Once it gave an error it gives one always.
+// event its sequence and time. Once it gave an error it gives one always.
 type Journal interface {
-	Append(e event.Event, sync bool) error
+	Append(e event.Event, safety event.Safety) error
 }
 
 // CleanUpLimit bounds the taking back of what a run made, after its end or
@@ -240,16 +239,25 @@ func detailOf(p event.PhaseStarted) string {
 // emit journals an event of the run. An error of the journal ends the run.
 func (r *run) emit(e event.Event) error {
 	r.track(e)
-	// A cached verdict can be looked up again.
-	ended := e.JobFinished != nil && e.JobFinished.Verdict != event.Cached
-	sync := e.JournalOpened != nil || e.Resumed != nil || e.LeaseIntended != nil || e.LeaseKept != nil || ended || e.RunFinished != nil
-	err := r.Journal.Append(e, sync)
+	err := r.Journal.Append(e, safetyOf(&e))
 	if err == nil {
 		return nil
 	}
 	err = fmt.Errorf("%w: %w", ErrJournal, err)
 	r.cancel(err)
 	return err
+}
+
+// safetyOf is how safe an event must be. What is on a server must be known
+// before it is there; a verdict that is lost is another run of its command.
+func safetyOf(e *event.Event) event.Safety {
+	switch {
+	case e.JournalOpened != nil, e.Resumed != nil, e.LeaseIntended != nil, e.LeaseKept != nil, e.RunFinished != nil:
+		return event.Now
+	case e.JobFinished != nil && e.JobFinished.Verdict != event.Cached: // which can be looked up again
+		return event.Soon
+	}
+	return event.Later
 }
 
 // track keeps the leases that must be taken back, whatever the journal does.

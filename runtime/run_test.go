@@ -42,7 +42,7 @@ func newWorld() *world {
 		running: map[string]int{}, made: map[string]bool{}, executed: map[string]int{}}
 }
 
-func (w *world) Append(e event.Event, sync bool) error {
+func (w *world) Append(e event.Event, safety event.Safety) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.dead() {

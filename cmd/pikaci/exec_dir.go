@@ -55,24 +55,17 @@ func (x *execution) makeDir() (*record.Dir, error) {
 	return dir, nil
 }
 
-// resultWriters is how many results of jobs are written at one time.
-const resultWriters = 8
-
 // writeRecords writes all records that are folds of the events.
 func writeRecords(dir *record.Dir, r record.Run, outputs record.PreparedOutputs) error {
 	// Each is synced: together they take as long as one.
-	var errs [2 + resultWriters]error
+	var errs [3]error
 	var writing sync.WaitGroup
 	writing.Go(func() { errs[0] = dir.WriteJSON("run.json", r) })
 	writing.Go(func() { errs[1] = dir.WriteJSON("prepared-outputs.json", outputs) })
-	for w := range resultWriters {
-		writing.Go(func() {
-			for i := w; i < len(r.Jobs); i += resultWriters {
-				if j := r.Jobs[i]; j.Verdict != "" {
-					errs[2+w] = errors.Join(errs[2+w], dir.WriteResult(j))
-				}
-			}
-		})
+	for _, j := range r.Jobs {
+		if j.Verdict != "" {
+			errs[2] = errors.Join(errs[2], dir.WriteResult(j))
+		}
 	}
 	writing.Wait()
 	return errors.Join(errs[:]...)

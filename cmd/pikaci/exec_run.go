@@ -276,7 +276,7 @@ func openJob(dir *record.Dir, j *runtime.JobContext, journal *record.Journal, pu
 	j.Logs = runtime.Logs{Host: logs.Host, Stdout: logs.Stdout, Stderr: logs.Stderr}
 	return func() error {
 		return logs.Close(func(s event.Stream, n int64) {
-			journal.Append(event.Event{LogTruncated: &event.LogTruncated{Job: id, Stream: s, Bytes: n}}, false)
+			journal.Append(event.Event{LogTruncated: &event.LogTruncated{Job: id, Stream: s, Bytes: n}}, event.Later)
 		})
 	}, nil
 }
@@ -284,12 +284,9 @@ func openJob(dir *record.Dir, j *runtime.JobContext, journal *record.Journal, pu
 // hostSetup runs one host_setup command in the source tree; its output goes to
 // a log of the run.
 func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []string) error {
-	log, err := dir.OpenSetupLog(slices.Collect(maps.Values(x.secrets)), x.limits.LogBytes)
-	if err != nil {
-		return err
-	}
+	log := dir.OpenSetupLog(slices.Collect(maps.Values(x.secrets)), x.limits.LogBytes)
 	fmt.Fprintf(log, "pikaci: %s\n", strings.Join(argv, " "))
-	err = host.Setup(ctx, x.source, argv, log)
+	err := host.Setup(ctx, x.source, argv, log)
 	if _, closeErr := log.Close(); err == nil {
 		err = closeErr
 	}
@@ -361,7 +358,7 @@ func interrupts(ctx context.Context, journal *record.Journal, asked <-chan struc
 				return
 			}
 			cause := fmt.Errorf("%w by %s", runtime.ErrInterrupted, by)
-			journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, false)
+			journal.Append(event.Event{Interrupted: &event.Interrupted{Reason: cause.Error()}}, event.Later)
 			cancel(cause)
 		}
 		select {

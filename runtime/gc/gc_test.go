@@ -56,7 +56,7 @@ func (y *yard) run(id string, age time.Duration, events ...event.Event) *record.
 	}
 	first := event.Event{JournalOpened: &event.JournalOpened{SchemaVersion: event.SchemaVersion, RunID: id}}
 	for _, e := range append([]event.Event{first}, events...) {
-		if err := j.Append(e, false); err != nil {
+		if err := j.Append(e, event.Later); err != nil {
 			y.t.Fatal(err)
 		}
 	}

@@ -50,11 +50,12 @@ type places struct {
 func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
 	j := t.Job()
 	scratch := filepath.Join(j.Dir, "scratch")
-	if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755)); err != nil {
-		return event.Outcome{}, fmt.Errorf("make the job's own folder: %w", err)
-	}
 	defer os.RemoveAll(scratch)
 	p := &places{workspace: filepath.Join(scratch, "workspace"), artifacts: filepath.Join(scratch, "artifacts"), home: filepath.Join(scratch, "home")}
+	// An earlier owner of the run may have left one.
+	if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755), makeDirs(p.workspace, p.artifacts, p.home)); err != nil {
+		return event.Outcome{}, fmt.Errorf("make the job's own folder: %w", err)
+	}
 	var out event.Outcome
 	release := func() {}
 	defer func() { release() }()
@@ -65,7 +66,7 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 		if release, err = prepare(ctx, j, p); err != nil {
 			return fmt.Errorf("copy the snapshot for the job: %w", err)
 		}
-		return errors.Join(os.Mkdir(p.artifacts, 0o755), os.Mkdir(p.home, 0o755))
+		return nil
 	})
 	switch {
 	case err != nil:
@@ -101,8 +102,7 @@ func (x *Executor) shell(ctx context.Context, j *runtime.JobContext, p *places) 
 // prepare makes the job's workspace; release gives back what it took for it.
 func prepare(ctx context.Context, j *runtime.JobContext, p *places) (release func(), err error) {
 	if !j.Job.HostCache {
-		_, err := snapshot.Take(ctx, j.Snapshot, p.workspace, snapshot.Filter{})
-		return func() {}, err
+		return func() {}, snapshot.Fill(ctx, j.Snapshot, p.workspace)
 	}
 	c, err := openCache(ctx, j)
 	if err != nil {
@@ -150,6 +150,15 @@ func Setup(ctx context.Context, dir string, argv []string, log io.Writer) error 
 		return fmt.Errorf("killed by %s", exit.Signal)
 	case exit.Code != 0:
 		return fmt.Errorf("exit code %d", exit.Code)
+	}
+	return nil
+}
+
+func makeDirs(paths ...string) error {
+	for _, path := range paths {
+		if err := os.Mkdir(path, 0o755); err != nil {
+			return err
+		}
 	}
 	return nil
 }

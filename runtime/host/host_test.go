@@ -195,6 +195,16 @@ func TestALaneKeepsItsWorkspaceAndItsCache(t *testing.T) {
 	}
 }
 
+// await returns when the log has the words.
+func await(t *testing.T, log *runtimetest.Log, words string) {
+	t.Helper()
+	for began := time.Now(); !strings.Contains(log.String(), words); time.Sleep(time.Millisecond) {
+		if time.Since(began) > 20*time.Second {
+			t.Fatalf("no %q in:\n%s", words, log)
+		}
+	}
+}
+
 func TestOneJobHasALanesCacheAtATime(t *testing.T) {
 	b := newBench(t).cached()
 	n := b.next("second", nil)
@@ -204,13 +214,9 @@ func TestOneJobHasALanesCacheAtATime(t *testing.T) {
 	wg.Go(func() {
 		b.run(`echo begun; echo first >order; until [ -e ` + gate + ` ]; do sleep 0.01; done; cat order`)
 	})
-	for !strings.Contains(b.out.String(), "begun") {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, b.out, "begun")
 	wg.Go(func() { n.run(`echo second >>order; cat order`) })
-	for !strings.Contains(hostLog.String(), "wait for the cache of lane lane: job job of run run has it") {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, hostLog, "wait for the cache of lane lane: job job of run run has it")
 	if err := os.WriteFile(gate, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -226,9 +232,7 @@ func TestWaitingForACacheEndsWithTheContext(t *testing.T) {
 	held, stop := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() { b.x.Execute(held, b.task("echo begun; sleep 600")) })
-	for !strings.Contains(b.out.String(), "begun") {
-		time.Sleep(time.Millisecond)
-	}
+	await(t, b.out, "begun")
 	why := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(why)

@@ -42,13 +42,13 @@ func (o *owner) dial(ctx context.Context, network, address string) (net.Conn, er
 }
 
 // Append is of runtime.Journal.
-func (o *owner) Append(e event.Event, sync bool) error {
+func (o *owner) Append(e event.Event, safety event.Safety) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.dead {
 		return errors.New("killed")
 	}
-	return o.journal.Append(e, sync)
+	return o.journal.Append(e, safety)
 }
 
 func (o *owner) kill(t *testing.T) {

@@ -48,7 +48,7 @@ func TestAskToCancel(t *testing.T) {
 		t.Fatal("not asked")
 	}
 	j, _ := open(t, d)
-	if err := j.Append(event.Event{RunFinished: &event.RunFinished{}}, false); err != nil {
+	if err := j.Append(event.Event{RunFinished: &event.RunFinished{}}, event.Later); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

@@ -74,13 +74,22 @@ func (d *Dir) file(name ...string) string {
 	return filepath.Join(append([]string{d.Path}, name...)...)
 }
 
-// WriteJSON writes a record of the run: JSON, two spaces, whole or not at all.
+// WriteJSON writes a record of the run: JSON, two spaces, whole or not at all,
+// and synced.
 func (d *Dir) WriteJSON(name string, v any) error {
+	b, err := indented(name, v)
+	if err != nil {
+		return err
+	}
+	return d.Write(name, b)
+}
+
+func indented(name string, v any) ([]byte, error) {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", name, err)
+		return nil, fmt.Errorf("encode %s: %w", name, err)
 	}
-	return d.Write(name, append(b, '\n'))
+	return append(b, '\n'), nil
 }
 
 // snapshotRecord is pikaci-snapshot.json.
@@ -94,21 +103,30 @@ type snapshotRecord struct {
 
 // WriteSnapshot writes pikaci-snapshot.json, beside the snapshot.
 func (d *Dir) WriteSnapshot(source string, s event.SnapshotTaken) error {
-	b, err := json.MarshalIndent(snapshotRecord{SourceRoot: source, GitHead: s.GitHead,
-		GitDirty: s.GitDirty, CreatedAt: time.Now().UTC(), ContentHash: s.ContentHash}, "", "  ")
+	const name = "pikaci-snapshot.json"
+	b, err := indented(name, snapshotRecord{SourceRoot: source, GitHead: s.GitHead,
+		GitDirty: s.GitDirty, CreatedAt: time.Now().UTC(), ContentHash: s.ContentHash})
 	if err != nil {
 		return err
 	}
-	return d.WriteReport("pikaci-snapshot.json", append(b, '\n')) // the journal says the same, and is synced
+	return d.WriteReport(name, b) // the journal says the same, and is synced
 }
 
-// WriteResult writes the record of one job into its folder.
+// WriteResult writes the record of one job into its folder. The run's own holds
+// it too, and is synced.
 func (d *Dir) WriteResult(j JobRecord) error {
 	if err := os.MkdirAll(d.file("jobs", j.ID), 0o755); err != nil {
 		return err
 	}
-	return d.WriteJSON(filepath.Join("jobs", j.ID, "result.json"), j)
+	name := resultFile(j.ID)
+	b, err := indented(name, j)
+	if err != nil {
+		return err
+	}
+	return d.WriteReport(name, b)
 }
+
+func resultFile(job string) string { return filepath.Join("jobs", job, "result.json") }
 
 // Write writes a file of the run, whole or not at all: under a temporary name,
 // synced, renamed.

@@ -78,7 +78,7 @@ func TestFoldOfTheFileIsTheLiveFold(t *testing.T) {
 			draw(rt, body.Elem())
 			var e event.Event
 			reflect.ValueOf(&e).Elem().FieldByIndex(field.Index).Set(body)
-			if err := j.Append(e, false); err != nil {
+			if err := j.Append(e, event.Later); err != nil {
 				rt.Fatal(err)
 			}
 		}

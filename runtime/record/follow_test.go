@@ -140,7 +140,7 @@ func TestTail(t *testing.T) {
 		}
 	}
 	for i := range 5 {
-		if err := j.Append(event.Event{JournalOpened: &event.JournalOpened{SchemaVersion: event.SchemaVersion, RunID: "r"}}, false); err != nil {
+		if err := j.Append(event.Event{JournalOpened: &event.JournalOpened{SchemaVersion: event.SchemaVersion, RunID: "r"}}, event.Later); err != nil {
 			t.Fatal(err)
 		}
 		if i%2 == 0 {

@@ -26,7 +26,16 @@ type Journal struct {
 	fold   Fold
 	watch  func(event.Event)
 	now    func() time.Time
+	// synced is when the file was last synced, timer the next time, if there is
+	// one, and syncing those that are due or under way.
+	synced  time.Time
+	timer   *time.Timer
+	syncing sync.WaitGroup
+	late    error // of one of those
 }
+
+// syncEvery is how long an event may stay unsynced that must be on disk soon.
+const syncEvery = 100 * time.Millisecond
 
 // OpenJournal makes the journal of a new run. watch is told of every event, in
 // order, also of those that could not be written; it must not block.
@@ -43,10 +52,10 @@ func (d *Dir) OpenJournal(watch func(event.Event)) (*Journal, error) {
 	return &Journal{file: f, watch: watch, now: time.Now}, nil
 }
 
-// Append stamps the event and writes it as one line; with sync, it is on disk
-// when Append returns. After a first failure nothing more is written: a
-// journal with a hole would lie.
-func (j *Journal) Append(e event.Event, sync bool) error {
+// Append stamps the event and writes it as one line; it is on disk when safety
+// says. After a first failure nothing more is written: a journal with a hole
+// would lie.
+func (j *Journal) Append(e event.Event, safety event.Safety) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.seq++
@@ -54,12 +63,12 @@ func (j *Journal) Append(e event.Event, sync bool) error {
 	j.fold.Add(e)
 	j.watch(e)
 	if j.broken == nil {
-		j.broken = j.write(e, sync)
+		j.broken = j.write(e, safety)
 	}
 	return j.broken
 }
 
-func (j *Journal) write(e event.Event, sync bool) error {
+func (j *Journal) write(e event.Event, safety event.Safety) error {
 	b, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode an event: %w", err)
@@ -76,10 +85,36 @@ func (j *Journal) write(e event.Event, sync bool) error {
 		return err
 	}
 	j.size += int64(n)
-	if sync {
-		return j.file.Sync()
+	if due := j.synced.Add(syncEvery); safety == event.Soon && j.now().Before(due) {
+		j.syncAt(due)
+		return nil
 	}
-	return nil
+	if safety == event.Later {
+		return nil
+	}
+	j.synced = j.now()
+	return j.file.Sync()
+}
+
+// syncAt has the file synced at that time, while others append.
+func (j *Journal) syncAt(due time.Time) {
+	if j.timer != nil {
+		return
+	}
+	j.syncing.Add(1)
+	j.timer = time.AfterFunc(due.Sub(j.now()), func() {
+		defer j.syncing.Done()
+		j.mu.Lock()
+		j.timer, j.synced = nil, j.now()
+		j.mu.Unlock()
+		err := j.file.Sync()
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.late = err
+		if j.broken == nil {
+			j.broken = err
+		}
+	})
 }
 
 // Records are the folds of all events so far.
@@ -92,8 +127,14 @@ func (j *Journal) Records() (Run, PreparedOutputs) {
 // Close syncs and closes the file.
 func (j *Journal) Close() error {
 	j.mu.Lock()
+	if j.timer != nil && j.timer.Stop() {
+		j.syncing.Done()
+	}
+	j.mu.Unlock()
+	j.syncing.Wait()
+	j.mu.Lock()
 	defer j.mu.Unlock()
-	return errors.Join(j.file.Sync(), j.file.Close())
+	return errors.Join(j.late, j.file.Sync(), j.file.Close())
 }
 
 // maxEvent bounds one line of a journal, in bytes, without its end of line.

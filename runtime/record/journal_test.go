@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/record"
@@ -29,7 +30,7 @@ func open(t testing.TB, d *record.Dir) (*record.Journal, *[]event.Event) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := j.Append(opened(), true); err != nil {
+	if err := j.Append(opened(), event.Now); err != nil {
 		t.Fatal(err)
 	}
 	return j, watched
@@ -73,7 +74,7 @@ func TestJournalFromManyGoroutines(t *testing.T) {
 	for g := range 20 {
 		all.Go(func() {
 			for i := range 50 {
-				if err := j.Append(started(g*50+i), i%25 == 0); err != nil {
+				if err := j.Append(started(g*50+i), event.Safety(i%3)); err != nil {
 					t.Error(err)
 				}
 				j.Records()
@@ -119,7 +120,7 @@ func TestJournalOnAFullDisk(t *testing.T) {
 	good := 1
 	var broken error
 	for i := 0; broken == nil && i < 1000; i++ {
-		if broken = j.Append(started(i), true); broken == nil {
+		if broken = j.Append(started(i), event.Now); broken == nil {
 			good++
 		}
 	}
@@ -127,7 +128,7 @@ func TestJournalOnAFullDisk(t *testing.T) {
 		t.Fatalf("got %v, want no space", broken)
 	}
 	undo()
-	if err := j.Append(started(9999), true); !errors.Is(err, syscall.ENOSPC) {
+	if err := j.Append(started(9999), event.Now); !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("after the error: %v", err)
 	}
 	run, _ := j.Records()
@@ -148,10 +149,10 @@ func TestJournalTakesNoEventThatCantBeRead(t *testing.T) {
 	d := create(t)
 	j, _ := open(t, d)
 	e := event.Event{Interrupted: &event.Interrupted{Reason: strings.Repeat("x", 17<<20)}}
-	if err := j.Append(e, false); err == nil || !strings.Contains(err.Error(), "over 16 MiB") {
+	if err := j.Append(e, event.Later); err == nil || !strings.Contains(err.Error(), "over 16 MiB") {
 		t.Errorf("got %v", err)
 	}
-	if err := j.Append(started(1), false); err == nil {
+	if err := j.Append(started(1), event.Later); err == nil {
 		t.Error("a journal with a hole")
 	}
 	j.Close()
@@ -165,11 +166,11 @@ func journalText(t testing.TB) []byte {
 	d := create(t)
 	j, _ := open(t, d)
 	for i := range 3 {
-		if err := j.Append(started(i), false); err != nil {
+		if err := j.Append(started(i), event.Later); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := j.Append(event.Event{Interrupted: &event.Interrupted{Reason: "a\nb \u2028 ü"}}, false); err != nil {
+	if err := j.Append(event.Event{Interrupted: &event.Interrupted{Reason: "a\nb \u2028 ü"}}, event.Later); err != nil {
 		t.Fatal(err)
 	}
 	j.Close()
@@ -292,8 +293,32 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	defer j.Close()
 	for i := 0; b.Loop(); i++ {
-		if err := j.Append(started(i%100), false); err != nil {
+		if err := j.Append(started(i%100), event.Later); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// Verdicts that come fast are synced together, and soon.
+func TestSoon(t *testing.T) {
+	d := create(t)
+	j, _ := open(t, d)
+	for i := range 1000 {
+		if err := j.Append(started(i), event.Soon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	time.Sleep(150 * time.Millisecond) // a sync is under way or done
+	if err := j.Append(started(1000), event.Soon); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Append(started(1001), event.Soon); err == nil {
+		t.Error("a closed journal took an event")
+	}
+	if n := bytes.Count(content(t, d), []byte("\n")); n != 1002 { // with the first
+		t.Errorf("%d events", n)
 	}
 }

@@ -11,67 +11,40 @@ import (
 	"github.com/sledtools/pikaci/runtime/event"
 )
 
-// JobLogs are the three open log files of one job.
+// JobLogs are the log files of one job. Each is made with its first byte: one
+// that nobody wrote to is not there.
 type JobLogs struct {
 	Host, Stdout, Stderr *Log
 	times                *times
 }
 
-// OpenLogs makes the job's folder and opens its logs. watch is told of every
+// OpenLogs makes the job's folder, and its logs ready. watch is told of every
 // chunk that was kept, with secrets masked; it must not block.
 func (d *Dir) OpenLogs(job string, secrets []string, limit int64, watch func(event.Stream, []byte)) (*JobLogs, error) {
 	dir := d.file("jobs", job)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	marks, err := os.OpenFile(filepath.Join(dir, timesFile), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, err
+	logs := JobLogs{times: newTimes(filepath.Join(dir, timesFile))}
+	ready := func(s event.Stream) *Log {
+		l := newLog(filepath.Join(dir, string(s)+".log"), secrets, limit, func(p []byte) { watch(s, p) })
+		l.mark = func(offset int64) { logs.times.mark(s, offset) }
+		return l
 	}
-	logs := JobLogs{times: newTimes(marks)}
-	open := func(s event.Stream) (*Log, error) {
-		l, err := openLog(filepath.Join(dir, string(s)+".log"), secrets, limit, func(p []byte) { watch(s, p) })
-		if err == nil {
-			l.mark = func(offset int64) { logs.times.mark(s, offset) }
-		}
-		return l, err
-	}
-	var errs [3]error
-	logs.Host, errs[0] = open(event.Host)
-	logs.Stdout, errs[1] = open(event.Stdout)
-	logs.Stderr, errs[2] = open(event.Stderr)
-	if err = errors.Join(errs[:]...); err == nil {
-		return &logs, nil
-	}
-	logs.times.close()
-	for _, l := range []*Log{logs.Host, logs.Stdout, logs.Stderr} {
-		if l != nil {
-			l.file.Close()
-		}
-	}
-	return nil, err
+	logs.Host, logs.Stdout, logs.Stderr = ready(event.Host), ready(event.Stdout), ready(event.Stderr)
+	return &logs, nil
 }
 
-// OpenSetupLog opens the log of what host_setup commands print. They have the
+// OpenSetupLog readies the log of what host_setup commands print. They have the
 // host's own environment, and so, it may be, its secrets.
-func (d *Dir) OpenSetupLog(secrets []string, limit int64) (*Log, error) {
-	return openLog(d.file("host-setup.log"), secrets, limit, func([]byte) {})
+func (d *Dir) OpenSetupLog(secrets []string, limit int64) *Log {
+	return newLog(d.file("host-setup.log"), secrets, limit, func([]byte) {})
 }
 
-func openLog(name string, secrets []string, limit int64, watch func([]byte)) (*Log, error) {
-	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	// A resumed run writes on.
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	l := &Log{file: f, size: info.Size(), left: limit - info.Size(), watch: watch, mark: func(int64) {}}
+func newLog(name string, secrets []string, limit int64, watch func([]byte)) *Log {
+	l := &Log{name: name, limit: limit, watch: watch, mark: func(int64) {}}
 	l.mask = newMask(secrets, l.keep)
-	return l, nil
+	return l
 }
 
 // Close closes the three files. It returns the first error of writing each,
@@ -98,10 +71,11 @@ func (l *JobLogs) Close(truncated func(event.Stream, int64)) error {
 // fails its writer: a full disk must not end a job, only be told of at the end.
 type Log struct {
 	mu      sync.Mutex
-	file    *os.File
+	name    string
+	file    *os.File // nil until there is a byte
 	size    int64
+	limit   int64
 	mask    *mask
-	left    int64
 	dropped int64
 	err     error
 	closed  bool
@@ -144,22 +118,43 @@ func (l *Log) write(p []byte, unshown bool) {
 func (l *Log) Mark() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.closed {
-		l.mask.flush()
+	if l.closed {
+		return l.size
+	}
+	l.mask.flush()
+	if info, err := os.Stat(l.name); err == nil && l.file == nil {
+		return info.Size()
 	}
 	return l.size
 }
 
+// open makes the file, or opens it where a resumed run writes on.
+func (l *Log) open() error {
+	if l.file != nil || l.err != nil {
+		return l.err
+	}
+	f, err := os.OpenFile(l.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return errors.Join(err, f.Close())
+	}
+	l.file, l.size = f, info.Size()
+	return nil
+}
+
 // keep appends what came out of the mask.
 func (l *Log) keep(p []byte) {
-	if cut := min(int64(len(p)), max(0, l.left)); cut < int64(len(p)) {
+	l.err = l.open()
+	if cut := min(int64(len(p)), max(0, l.limit-l.size)); cut < int64(len(p)) {
 		l.dropped += int64(len(p)) - cut
 		p = p[:cut]
 	}
 	if len(p) == 0 {
 		return
 	}
-	l.left -= int64(len(p))
 	if l.err == nil {
 		l.mark(l.size)
 		var n int
@@ -181,7 +176,10 @@ func (l *Log) Close() (dropped int64, err error) {
 	}
 	l.closed = true
 	l.mask.flush()
-	return l.dropped, errors.Join(l.err, l.file.Close())
+	if l.file != nil {
+		l.err = errors.Join(l.err, l.file.Close())
+	}
+	return l.dropped, l.err
 }
 
 var _ io.Writer = (*Log)(nil)

@@ -163,27 +163,43 @@ func TestLogsOnAFullDisk(t *testing.T) {
 	}
 }
 
+// A log that can't be made costs no job; its end says so.
 func TestLogsThatCantBeOpened(t *testing.T) {
 	d := create(t)
 	if err := os.MkdirAll(filepath.Join(d.Path, "jobs/j/stdout.log"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	before := openFiles(t)
-	if logs, err := d.OpenLogs("j", nil, 1, nil); err == nil || logs != nil || !strings.Contains(err.Error(), "stdout.log") {
-		t.Errorf("got %v, %v", logs, err)
+	logs, s, done := openLogs(t, d, 10)
+	fmt.Fprint(logs.Stdout, "out")
+	fmt.Fprint(logs.Stderr, "err")
+	if _, err := done(); err == nil || !strings.Contains(err.Error(), "stdout.log") {
+		t.Errorf("closed: %v", err)
 	}
-	if after := openFiles(t); after != before {
-		t.Errorf("%d files are open, before it were %d", after, before)
+	if s.all[event.Stdout] != "out" || logFile(t, d, event.Stderr) != "err" {
+		t.Errorf("shown %q", s.all)
 	}
 }
 
-func openFiles(t *testing.T) int {
-	t.Helper()
-	list, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
+// A log that nobody wrote to is no file; one of an earlier attempt is written on.
+func TestLogsAreMadeWithTheirFirstByte(t *testing.T) {
+	d := create(t)
+	for round, want := range []string{"1", "11"} {
+		logs, _, done := openLogs(t, d, 100)
+		if got := logs.Stdout.Mark(); got != int64(round) {
+			t.Errorf("before a byte it is %d long", got)
+		}
+		fmt.Fprint(logs.Stdout, "1")
+		if _, err := done(); err != nil {
+			t.Fatal(err)
+		}
+		if got := logFile(t, d, event.Stdout); got != want {
+			t.Errorf("got %q", got)
+		}
 	}
-	return len(list)
+	files, err := filepath.Glob(filepath.Join(d.Path, "jobs/j/*"))
+	if err != nil || len(files) != 2 { // with log.times
+		t.Errorf("%q, %v", files, err)
+	}
 }
 
 // TestWriteAfterClose: a run that is abandoned closes logs that workers still

@@ -39,7 +39,7 @@ func TestWhereARunStands(t *testing.T) {
 	wants("asked again: asking takes nothing", record.Running)
 	f.Close()
 	wants("after its owner's end", record.Killed)
-	if err := j.Append(event.Event{RunFinished: &event.RunFinished{Verdict: event.Passed}}, false); err != nil {
+	if err := j.Append(event.Event{RunFinished: &event.RunFinished{Verdict: event.Passed}}, event.Later); err != nil {
 		t.Fatal(err)
 	}
 	wants("with an end", record.Finished)

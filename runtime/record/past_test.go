@@ -31,7 +31,7 @@ func TestEndingIsTheFolds(t *testing.T) {
 			ids = append(ids, strings.Repeat("l", i%50)+string(rune('a'+i%26))+strings.Repeat("x", i/26))
 		}
 		say := func(e event.Event) {
-			if err := j.Append(e, false); err != nil {
+			if err := j.Append(e, event.Later); err != nil {
 				rt.Fatal(err)
 			}
 		}

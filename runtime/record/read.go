@@ -97,7 +97,9 @@ func (d *Dir) LastWritten() time.Time {
 func (d *Dir) Complete(r Run) bool {
 	all := d.has("run.json") && d.has("prepared-outputs.json")
 	for _, j := range r.Jobs {
-		all = all && (j.Verdict == "" || d.has(filepath.Join("jobs", j.ID, "result.json")))
+		// A loss of power may have left an empty one.
+		info, err := os.Lstat(d.file(resultFile(j.ID)))
+		all = all && (j.Verdict == "" || err == nil && info.Size() > 0)
 	}
 	return all
 }

@@ -17,7 +17,7 @@ func TestReopenAJournalThatWasCutOffAnywhere(t *testing.T) {
 	first := create(t)
 	j, _ := open(t, first)
 	for i := range 3 {
-		if err := j.Append(started(i), false); err != nil {
+		if err := j.Append(started(i), event.Later); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -41,7 +41,7 @@ func TestReopenAJournalThatWasCutOffAnywhere(t *testing.T) {
 		if err != nil || torn != wantTorn {
 			t.Fatalf("cut at %d: %d bytes torn, want %d: %v", cut, torn, wantTorn, err)
 		}
-		if err := j.Append(event.Event{Resumed: &event.Resumed{Torn: torn}}, true); err != nil {
+		if err := j.Append(event.Event{Resumed: &event.Resumed{Torn: torn}}, event.Now); err != nil {
 			t.Fatal(err)
 		}
 		live, _ := j.Records()

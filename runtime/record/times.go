@@ -29,7 +29,9 @@ const (
 // marks, logs are read one after the other.
 type times struct {
 	mu     sync.Mutex
-	file   *os.File
+	name   string
+	file   *os.File // nil until there is a mark
+	over   bool
 	now    func() time.Time
 	stream event.Stream
 	last   time.Time
@@ -38,8 +40,8 @@ type times struct {
 	marked map[event.Stream]bool
 }
 
-func newTimes(f *os.File) *times {
-	return &times{file: f, now: time.Now, credit: markBurst, marked: make(map[event.Stream]bool)}
+func newTimes(name string) *times {
+	return &times{name: name, now: time.Now, credit: markBurst, marked: make(map[event.Stream]bool)}
 }
 
 // mark says that the stream's bytes from offset on come now.
@@ -47,14 +49,21 @@ func (t *times) mark(s event.Stream, offset int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
-	if t.file == nil || !t.due(s, now) {
+	if t.over || !t.due(s, now) {
 		return
+	}
+	if t.file == nil {
+		f, err := os.OpenFile(t.name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		if err != nil {
+			t.over = true
+			return
+		}
+		t.file = f
 	}
 	t.credit = min(markBurst, t.credit+now.Sub(t.last).Seconds()*markRate) - 1
 	t.stream, t.last, t.marked[s] = s, now, true
 	if _, err := fmt.Fprintf(t.file, "%d %s %d\n", now.UnixMilli(), s, offset); err != nil {
-		t.file.Close()
-		t.file = nil
+		t.over = true
 	}
 }
 
@@ -72,6 +81,7 @@ func (t *times) due(s event.Stream, now time.Time) bool {
 func (t *times) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.over = true
 	if t.file != nil {
 		t.file.Close()
 		t.file = nil

@@ -157,13 +157,14 @@ func (t *trace) slots() {
 	for i := range t.past.Run.Nodes {
 		nodes[t.past.Run.Nodes[i].ID] = &t.past.Run.Nodes[i]
 	}
+	gone := deletionsOf(t.past.Run)
 	var all []stretch
 	for _, j := range t.past.Run.Jobs {
 		n := nodes[plan.ExecuteID(j.ID)]
 		if n == nil || n.StartedAt == nil {
 			continue
 		}
-		end := slotEnd(t.past.Run, j.ID, n.EndedAt)
+		end := gone.slotEnd(j.ID, n.EndedAt)
 		all = append(all, stretch{j.ID, *n.StartedAt, t.until(end), end,
 			map[string]any{"verdict": j.Verdict, "why": why(j.Outcome), "attempts": n.Attempts}})
 	}

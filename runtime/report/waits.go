@@ -119,6 +119,7 @@ func laneOfNode(p *plan.Plan, n *plan.Node) string {
 // in that time, by when they got them.
 func slotHolders(r record.Run, p *plan.Plan, n *plan.Node, from, to time.Time) []string {
 	var holders []stretch
+	gone := deletionsOf(r)
 	for i := range r.Nodes {
 		other := &r.Nodes[i]
 		planned := planNode(p, other.ID)
@@ -127,7 +128,7 @@ func slotHolders(r record.Run, p *plan.Plan, n *plan.Node, from, to time.Time) [
 		}
 		name, end := other.ID, other.EndedAt
 		if job := jobOfNode(planned); job != "" {
-			name, end = job, slotEnd(r, job, end)
+			name, end = job, gone.slotEnd(job, end)
 		}
 		if !other.StartedAt.After(to) && (end == nil || end.After(from)) {
 			holders = append(holders, stretch{name: name, from: *other.StartedAt})
@@ -141,21 +142,30 @@ func slotHolders(r record.Run, p *plan.Plan, n *plan.Node, from, to time.Time) [
 	return names
 }
 
-// slotEnd is when a job gave its slot back: a guest's keeps its slot until its
-// instance is gone. ended is the end of its node.
-func slotEnd(r record.Run, job string, ended *time.Time) *time.Time {
+// deletions are when the instances of jobs were gone; nil: one is not.
+type deletions map[string]*time.Time
+
+func deletionsOf(r record.Run) deletions {
+	gone := make(deletions)
 	for _, j := range r.Jobs {
 		for _, ph := range j.Phases {
-			if j.ID != job || ph.Phase != event.Delete || ended == nil {
-				continue
-			}
-			if ph.EndedAt == nil {
-				return nil
-			}
-			if ph.EndedAt.After(*ended) {
-				ended = ph.EndedAt
+			if before, deleted := gone[j.ID]; ph.Phase == event.Delete && (!deleted || before != nil) {
+				gone[j.ID] = ph.EndedAt
 			}
 		}
+	}
+	return gone
+}
+
+// slotEnd is when a job gave its slot back: a guest's keeps its slot until its
+// instance is gone. ended is the end of its node.
+func (d deletions) slotEnd(job string, ended *time.Time) *time.Time {
+	gone, deleted := d[job]
+	switch {
+	case !deleted || ended == nil:
+		return ended
+	case gone == nil || gone.After(*ended):
+		return gone
 	}
 	return ended
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -68,11 +69,35 @@ type copier struct {
 	avoid   []os.FileInfo
 	group   *errgroup.Group
 	scratch *sync.Pool
+	// hashes says that the copy's content is asked for.
+	hashes bool
 	// noClone says that the file system of the copy makes no reflinks.
 	noClone atomic.Bool
 
 	mu      sync.Mutex
 	entries []entry
+}
+
+// copy copies what is in source to target.
+func (c *copier) copy(ctx context.Context, source, target string) error {
+	top, err := openTop(source, target)
+	if err != nil {
+		return err
+	}
+	c.scratch = newScratch()
+	if err := c.avoidDirs(target, c.filter.Avoid); err != nil {
+		top.close()
+		return err
+	}
+	var each context.Context
+	c.group, each = errgroup.WithContext(ctx)
+	c.group.SetLimit(max(2, runtime.NumCPU()))
+	c.group.Go(func() error { return c.walk(each, top) })
+	err = c.group.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // walk copies what is in the folder, and closes it.
@@ -250,12 +275,17 @@ func (c *copier) copyBytes(ctx context.Context, in, out *os.File, e *entry) erro
 	defer c.scratch.Put(s)
 	s.hash.Reset()
 	cloned := c.clone(in, out)
+	if cloned && !c.hashes {
+		return nil
+	}
 	if cloned {
 		in = out
 	}
 	for ctx.Err() == nil {
 		n, err := in.Read(s.buffer)
-		s.hash.Write(s.buffer[:n])
+		if c.hashes {
+			s.hash.Write(s.buffer[:n])
+		}
 		e.bytes += int64(n)
 		if !cloned && n > 0 {
 			if _, err := out.Write(s.buffer[:n]); err != nil {

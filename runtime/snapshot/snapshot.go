@@ -14,11 +14,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Filter says what is left out of a copy.
@@ -62,27 +59,19 @@ func Take(ctx context.Context, source, target string, f Filter) (Result, error) 
 	if err := os.Mkdir(target, 0o755); err != nil {
 		return Result{}, err
 	}
-	top, err := openTop(source, target)
-	if err != nil {
-		return Result{}, err
-	}
-	c := copier{filter: f, scratch: newScratch()}
-	if err := c.avoidDirs(target, f.Avoid); err != nil {
-		top.close()
-		return Result{}, err
-	}
-	var each context.Context
-	c.group, each = errgroup.WithContext(ctx)
-	c.group.SetLimit(max(2, runtime.NumCPU()))
-	c.group.Go(func() error { return c.walk(each, top) })
-	err = c.group.Wait()
-	if ctx.Err() != nil {
-		err = context.Cause(ctx)
-	}
+	c := copier{filter: f, hashes: true}
+	err := c.copy(ctx, source, target)
 	if err != nil {
 		return Result{}, err
 	}
 	return result(c.entries), nil
+}
+
+// Fill copies all of a snapshot to target, which is an empty folder, as Take
+// does. Nobody asks what it copied: nothing is read that need not be.
+func Fill(ctx context.Context, source, target string) error {
+	var c copier
+	return c.copy(ctx, source, target)
 }
 
 // avoidDirs keeps the identities of directories that are left out: a path could
