@@ -39,6 +39,9 @@ type Task struct {
 	// Jobs are the jobs that the node is for, in plan order: one for an
 	// instance or a command, one or more for a build.
 	Jobs []*JobContext
+	// Staged is closed once no build goes on that the node's one job waits for,
+	// whatever came of it. Nil: nobody says.
+	Staged <-chan struct{}
 	// Emit journals an event; it sets sequence and time. It returns after
 	// the event is as safe as it must be: leases are synced to disk. An
 	// error means that the effect which the event announces must not begin.

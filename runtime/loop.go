@@ -65,6 +65,10 @@ type jobRun struct {
 	silence *silence
 	// began is when its command node started.
 	began time.Time
+	// unbuilt counts the builds that it waits for, and staged is closed when
+	// there are none left.
+	unbuilt int
+	staged  chan struct{}
 	// active counts its nodes under way.
 	active    int
 	finished  *event.JobFinished
@@ -205,7 +209,7 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 	for _, id := range n.Jobs {
 		if j := r.byID[id]; j != nil {
 			opened = errors.Join(opened, r.openJob(j))
-			t.Jobs = append(t.Jobs, &j.JobContext)
+			t.Jobs, t.Staged = append(t.Jobs, &j.JobContext), j.staged
 			j.active++
 			r.laneStarts(j.Lane)
 			if !n.Prepares() {
@@ -316,6 +320,7 @@ func (r *run) endNode(n *plan.Node, o event.Outcome) {
 		panic(fmt.Sprintf("BUG: node %q ended twice", n.ID))
 	}
 	r.outcomes[n.ID] = o
+	r.payloadEnded(n)
 	if r.Resume.outcome(n.ID) == nil {
 		r.emit(event.Event{NodeFinished: &event.NodeFinished{Node: n.ID, Outcome: o}})
 	}

@@ -310,6 +310,7 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 		return slices.ContainsFunc(n.Jobs, func(id string) bool { return contexts[id] != nil })
 	}
 	r.states = newStates(c.Plan, take, weights(c.Durations))
+	r.expectPayloads()
 	return r
 }
 

@@ -41,10 +41,8 @@ type Options struct {
 type Executor struct {
 	options Options
 	server  incus.InstanceServer
-	// program is what runs in guests, for the server's architecture, and
-	// programDigest its SHA-256.
-	program       []byte
-	programDigest func() [sha256.Size]byte
+	// program is what runs in guests, for the server's architecture.
+	program program
 
 	mu sync.Mutex
 	// nics are the network devices of each profile, by its name, and profiles
@@ -111,12 +109,9 @@ func New(ctx context.Context, o Options) (*Executor, error) {
 		var info *api.Server
 		if info, _, err = server.GetServer(); err == nil {
 			program, err := programFor(architectures[info.Environment.KernelArchitecture])
-			digest := sync.OnceValue(func() [sha256.Size]byte { return sha256.Sum256(program) })
-			go digest() // takes longer than an answer of the server
 			return &Executor{options: o, server: server.UseProject(o.Project), program: program,
-				programDigest: digest,
-				kernel:        info.Environment.Kernel + " " + info.Environment.KernelVersion + " " + info.Environment.KernelArchitecture,
-				made:          map[string]made{}, nics: map[string][]string{}, profiles: map[string]string{}, images: map[string]string{},
+				kernel: info.Environment.Kernel + " " + info.Environment.KernelVersion + " " + info.Environment.KernelArchitecture,
+				made:   map[string]made{}, nics: map[string][]string{}, profiles: map[string]string{}, images: map[string]string{},
 				unanswered: map[string]bool{}}, err
 		}
 	}

@@ -1,7 +1,6 @@
 package incus
 
 import (
-	"crypto/sha256"
 	"net/http"
 	"net/url"
 	goruntime "runtime"
@@ -77,11 +76,11 @@ func RunRequests(o Options, j *runtime.JobContext, command []string) []Request {
 // hostProgramDir is the guest program's folder, as far as it is known without
 // asking the server: it mostly runs on the same architecture.
 func hostProgramDir(j *runtime.JobContext) string {
-	b, err := programFor(goruntime.GOARCH)
+	p, err := programFor(goruntime.GOARCH)
 	if err != nil {
 		return "(the guest program)"
 	}
-	return programDir(j.RunContext, sha256.Sum256(b))
+	return p.dir(j.RunContext)
 }
 
 // async is a request that the server answers by an operation, and the wait for

@@ -2,12 +2,11 @@ package incus
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/sledtools/pikaci/internal/atomicfile"
 	"github.com/sledtools/pikaci/runtime"
@@ -24,32 +23,51 @@ var programs embed.FS
 // architectures maps Incus' names to Go's.
 var architectures = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
 
+// program is a guest program, and its SHA-256 in hex. That is committed with it:
+// hashing takes longer than the first answers of a server, and holds up all else
+// meanwhile.
+type program struct {
+	content []byte
+	digest  string
+}
+
 // programFor is the guest program for an architecture, by Go's name.
-func programFor(architecture string) ([]byte, error) {
-	b, err := programs.ReadFile("guestbin/pikaci-guest-linux-" + architecture)
+func programFor(architecture string) (program, error) {
+	name := "pikaci-guest-linux-" + architecture
+	content, err := programs.ReadFile("guestbin/" + name)
 	if err != nil {
-		return nil, fmt.Errorf("there is no guest program for architecture %q", architecture)
+		return program{}, fmt.Errorf("there is no guest program for architecture %q", architecture)
 	}
-	return b, nil
+	sums, err := programs.ReadFile("guestbin/SHA256SUMS")
+	if err != nil {
+		return program{}, err
+	}
+	for line := range strings.Lines(string(sums)) {
+		if digest, of, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  "); ok && of == name {
+			return program{content, digest}, nil
+		}
+	}
+	return program{}, fmt.Errorf("the digest of %s is not known", name)
 }
 
-// programDir is the folder of a guest program that instances mount. It is
-// named after its content and shared by all runs of a state root.
-func programDir(r *runtime.RunContext, sum [sha256.Size]byte) string {
-	return filepath.Join(r.StateRoot, "guest", hex.EncodeToString(sum[:8]))
+// dir is the folder of a guest program that instances mount. It is named after
+// its content and shared by all runs of a state root.
+func (p program) dir(r *runtime.RunContext) string {
+	return filepath.Join(r.StateRoot, "guest", p.digest[:16])
 }
 
-// placeProgram puts the guest program where instances mount it. Another run
-// may do the same at the same time.
-func placeProgram(dir string, program []byte) error {
+// place puts the guest program where instances mount it. Another run may do the
+// same at the same time.
+func (p program) place(r *runtime.RunContext) error {
+	dir := p.dir(r)
 	name := filepath.Join(dir, filepath.Base(guest.Program))
-	if b, err := os.ReadFile(name); err == nil && bytes.Equal(b, program) {
+	if b, err := os.ReadFile(name); err == nil && bytes.Equal(b, p.content) {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := atomicfile.Write(name, program, 0o555); err != nil {
+	if err := atomicfile.Write(name, p.content, 0o555); err != nil {
 		return fmt.Errorf("place the guest program: %w", err)
 	}
 	return nil

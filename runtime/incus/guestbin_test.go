@@ -2,7 +2,9 @@ package incus
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"debug/buildinfo"
+	"encoding/hex"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +19,10 @@ func TestTheGuestProgramsAreOfTheirSource(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		info, err := buildinfo.Read(bytes.NewReader(committed))
+		if sum := sha256.Sum256(committed.content); hex.EncodeToString(sum[:]) != committed.digest {
+			t.Errorf("the guest program for %s is not that of SHA256SUMS: run scripts/build-guest", arch)
+		}
+		info, err := buildinfo.Read(bytes.NewReader(committed.content))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -33,9 +38,9 @@ func TestTheGuestProgramsAreOfTheirSource(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(built, committed) {
+		if !bytes.Equal(built, committed.content) {
 			t.Errorf("the committed guest program for %s is not of its source (%d bytes, built %d with %s): run scripts/build-guest",
-				arch, len(committed), len(built), info.GoVersion)
+				arch, len(committed.content), len(built), info.GoVersion)
 		}
 	}
 }

@@ -37,18 +37,32 @@ func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, e
 	lease := event.Lease{Kind: leaseKind, Name: InstanceName(j.ID, j.Job.ID), Project: x.options.Project,
 		Node: t.Node.ID, Job: j.Job.ID}
 	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Create, Job: j.Job.ID, Detail: lease.Name}, func() error {
-		if err := placeProgram(programDir(j.RunContext, x.programDigest()), x.program); err != nil {
+		if err := x.program.place(j.RunContext); err != nil {
 			return err
 		}
 		if err := t.Emit(event.Event{LeaseIntended: &lease}); err != nil {
 			return err
 		}
+		awaitStaged(ctx, t.Staged)
 		return x.make(ctx, j, &lease)
 	})
 	if err != nil {
 		return event.Outcome{}, fmt.Errorf("make instance %s: %w", lease.Name, err)
 	}
 	return event.Outcome{Verdict: event.Passed}, t.Emit(event.Event{LeaseTaken: &lease})
+}
+
+// stagedGrace is how long an instance waits to be made with its payloads. Those
+// that were built before are there in a moment, while giving them to an instance
+// that is made takes as long as this; other builds take longer anyway.
+const stagedGrace = 20 * time.Millisecond
+
+func awaitStaged(ctx context.Context, staged <-chan struct{}) {
+	select {
+	case <-staged:
+	case <-time.After(stagedGrace):
+	case <-ctx.Done():
+	}
 }
 
 // make makes the instance and remembers it as it is then. A cancel does not end
@@ -59,7 +73,7 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 	for _, profile := range j.Job.Incus.Profiles {
 		nics = append(nics, x.nics[profile]...)
 	}
-	request := createInstance(x.options, j, programDir(j.RunContext, x.programDigest()), nics)
+	request := createInstance(x.options, j, x.program.dir(j.RunContext), nics)
 	// That which Preflight saw, whatever the alias is moved to meanwhile.
 	if fingerprint := x.images[imageKey(j.Job.Incus)]; fingerprint != "" {
 		request.Source.Alias, request.Source.Fingerprint = "", fingerprint

@@ -2,7 +2,6 @@ package incus
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -25,7 +24,6 @@ func (x *Executor) Parts(_ context.Context, j *runtime.JobContext) ([]event.Part
 	for _, name := range in.Profiles {
 		profiles = append(profiles, name+" "+x.profiles[name])
 	}
-	program := x.programDigest()
 	// A virtual machine has a kernel of its own, and yet the host's processor.
 	host := x.kernel
 	if in.InstanceType == plan.VirtualMachine {
@@ -38,7 +36,7 @@ func (x *Executor) Parts(_ context.Context, j *runtime.JobContext) ([]event.Part
 		{Name: "profiles", Value: strings.Join(profiles, ", ")},
 		{Name: "storage_pool", Value: x.options.StoragePool},
 		{Name: "kernel", Value: host},
-		{Name: "guest_program", Value: hex.EncodeToString(program[:])},
+		{Name: "guest_program", Value: x.program.digest},
 		{Name: "guest_runner", Value: in.GuestRunner},
 	}, nil
 }
