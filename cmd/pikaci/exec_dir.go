@@ -24,20 +24,25 @@ func (x *execution) ownDir() (*record.Dir, *record.Lock, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := dir.Write("plan.json", x.planText); err != nil {
-		lock.Release()
-		return nil, nil, err
-	}
 	return dir, lock, nil
 }
 
-// openJournal opens a new journal, or the resumed run's to write on.
+// openJournal writes the plan and opens a new journal, or opens the resumed
+// run's to write on.
 func (x *execution) openJournal(dir *record.Dir, watch func(event.Event)) (j *record.Journal, torn int64, err error) {
 	if x.resumed != nil {
 		return x.resumed.lock.Reopen(watch)
 	}
+	// Both are synced: together they take as long as one.
+	var planErr error
+	var writing sync.WaitGroup
+	writing.Go(func() { planErr = dir.Write("plan.json", x.planText) })
 	j, err = dir.OpenJournal(watch)
-	return j, 0, err
+	writing.Wait()
+	if planErr != nil && j != nil {
+		j.Close()
+	}
+	return j, 0, errors.Join(planErr, err)
 }
 
 func (x *execution) makeDir() (*record.Dir, error) {

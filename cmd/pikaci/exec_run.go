@@ -105,7 +105,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	pump := report.NewPump(x.reader(s))
 	journal, torn, err := x.openJournal(dir, pump.Event)
 	if err != nil {
-		return err
+		return diskFull(err)
 	}
 	asked, deaf, err := lock.Asked()
 	if err != nil {

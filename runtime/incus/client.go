@@ -134,7 +134,7 @@ func New(ctx context.Context, o Options) (*Executor, error) {
 // missing is one clear message before anything is made.
 func (x *Executor) Preflight(jobs []plan.Job) error {
 	asked := map[string]bool{}
-	questions := []func() error{x.project}
+	var questions []func() error
 	for i := range jobs {
 		in := jobs[i].Incus
 		if in == nil {
@@ -157,17 +157,14 @@ func (x *Executor) Preflight(jobs []plan.Job) error {
 		asking.Go(func() { errs[i] = ask() })
 	}
 	asking.Wait()
-	if errs[0] != nil {
-		return errs[0] // without its project, all else is missing too
+	err := errors.Join(errs...)
+	if err == nil {
+		return nil
 	}
-	return errors.Join(errs...)
-}
-
-func (x *Executor) project() error {
-	_, _, err := x.server.GetProject(x.options.Project)
-	if err != nil {
-		err = x.missing("project", x.options.Project, "incus project list",
-			"make it, or name another with --incus-project or in the runner file", err)
+	// Without its project, all else is missing too.
+	if _, _, projectErr := x.server.GetProject(x.options.Project); isNotFound(projectErr) {
+		return x.missing("project", x.options.Project, "incus project list",
+			"make it, or name another with --incus-project or in the runner file", projectErr)
 	}
 	return err
 }

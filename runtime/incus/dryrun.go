@@ -19,7 +19,7 @@ type Request struct {
 
 // PreflightRequests are what is asked before anything is made.
 func PreflightRequests(o Options, jobs []*runtime.JobContext) []Request {
-	list := []Request{{http.MethodGet, "/1.0", nil}, {http.MethodGet, "/1.0/projects/" + url.PathEscape(o.Project), nil}}
+	list := []Request{{http.MethodGet, "/1.0", nil}}
 	asked := map[string]bool{}
 	add := func(path string) {
 		if !asked[path] {

@@ -63,7 +63,7 @@ func TestAVirtualMachineIsMadeOfTheRightRequests(t *testing.T) {
 		}
 	}
 	slices.Sort(got[1:4]) // what is asked before is asked side by side
-	want := []string{"GET /1.0", "GET /1.0/images/aliases/pikaci/dev", "GET /1.0/profiles/default", "GET /1.0/projects/default",
+	want := []string{"GET /1.0", "GET /1.0/images/aliases/pikaci/dev", "GET /1.0/profiles/default",
 		"POST /1.0/instances", "GET /1.0/instances/N", "PUT /1.0/instances/N", "PUT /1.0/instances/N/state start",
 		"GET /1.0/instances/N/state", "GET /1.0/instances/N/state", "GET /1.0/instances/N/state", "GET /1.0/instances/N/state",
 		"POST /1.0/instances/N/exec", "GET /1.0/instances/N", "PUT /1.0/instances/N/state stop", "DELETE /1.0/instances/N"}

@@ -26,8 +26,10 @@ type Journal struct {
 	fold   Fold
 	watch  func(event.Event)
 	now    func() time.Time
-	// synced is when the file was last synced, timer the next time, if there is
-	// one, and syncing those that are due or under way.
+	// clean says that all of the file is synced, synced when that was done last,
+	// timer when it will be, if there is one; syncing are those that are due or
+	// under way.
+	clean   bool
 	synced  time.Time
 	timer   *time.Timer
 	syncing sync.WaitGroup
@@ -76,6 +78,7 @@ func (j *Journal) write(e event.Event, safety event.Safety) error {
 	if len(b) > maxEvent {
 		return errLong // no reader would take it
 	}
+	j.clean = false
 	n, err := j.file.Write(append(b, '\n'))
 	if err != nil {
 		if n > 0 {
@@ -92,8 +95,17 @@ func (j *Journal) write(e event.Event, safety event.Safety) error {
 	if safety == event.Later {
 		return nil
 	}
+	return j.sync()
+}
+
+func (j *Journal) sync() error {
+	if j.clean {
+		return nil
+	}
 	j.synced = j.now()
-	return j.file.Sync()
+	err := j.file.Sync()
+	j.clean = err == nil
+	return err
 }
 
 // syncAt has the file synced at that time, while others append.
@@ -134,7 +146,7 @@ func (j *Journal) Close() error {
 	j.syncing.Wait()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return errors.Join(j.late, j.file.Sync(), j.file.Close())
+	return errors.Join(j.late, j.sync(), j.file.Close())
 }
 
 // maxEvent bounds one line of a journal, in bytes, without its end of line.

@@ -94,12 +94,19 @@ func (s *Incus) attach(w http.ResponseWriter, r *http.Request) {
 // attachLimit is how long the server waits for a call's connections.
 const attachLimit = 10 * time.Second
 
-// conn waits for a connection of the call.
+// conn waits for a connection of the call; one that is there is taken, however
+// late.
 func (c *call) conn(fd string, late <-chan struct{}) *websocket.Conn {
+	conns := c.conns["secret-of-"+fd]
 	select {
-	case conn := <-c.conns["secret-of-"+fd]:
+	case conn := <-conns:
 		return conn
 	case <-late:
+	}
+	select {
+	case conn := <-conns:
+		return conn
+	default:
 		return nil
 	}
 }
