@@ -128,7 +128,11 @@ func (e *parts) part(load *packages, i int) error {
 	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
 		return err
 	}
-	lanes, roles, err := decodeLanes(v, e.places)
+	read, err := dataOf(v)
+	if err != nil {
+		return err
+	}
+	lanes, roles, err := decodeLanes(read, e.places)
 	if err == nil && len(lanes) != len(mine) {
 		err = errors.New("BUG: a part has other lanes than its own")
 	}

@@ -117,7 +117,11 @@ func (s *source) wholly(t *testing.T) ([]laneFile, []role) {
 	if v.Validate(cue.Concrete(true), cue.Final()) != nil {
 		return nil, nil
 	}
-	lanes, roles, err := decodeLanes(v, readPlaces(s.tree, inst.Files))
+	read, err := slowly(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lanes, roles, err := decodeLanes(read, readPlaces(s.tree, inst.Files))
 	if err != nil {
 		t.Fatal(err)
 	}

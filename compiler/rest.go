@@ -24,8 +24,10 @@ func (w *walker) rest(user cue.Value) Diagnostics {
 			continue
 		}
 		var d decoder
-		if l := d.lane(id, v, w.p); d.err == nil {
-			c.lanes = append(c.lanes, l)
+		if read, err := dataOf(v); err == nil {
+			if l := d.lane(id, read.top(), w.p); d.err == nil {
+				c.lanes = append(c.lanes, l)
+			}
 		}
 	}
 	if len(c.lanes) == 0 {
@@ -36,8 +38,11 @@ func (w *walker) rest(user cue.Value) Diagnostics {
 	if roles.Exists() && !unsaid(roles) && !unknown {
 		var d decoder
 		if unknown = roles.Validate(cue.Concrete(true), cue.Final()) != nil; !unknown {
-			c.roles = d.roles(roles)
-			unknown = d.err != nil
+			read, err := dataOf(roles)
+			if unknown = err != nil; !unknown {
+				c.roles = d.roles(read.top())
+				unknown = d.err != nil
+			}
 		}
 	}
 	return (&checker{c: c, p: w.p, rolesUnknown: unknown}).all()

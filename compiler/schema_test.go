@@ -98,7 +98,11 @@ func fieldsOf(t *testing.T, v cue.Value) map[string]bool {
 func TestDecoderReadsTheSchema(t *testing.T) {
 	ctx := cuecontext.New()
 	v := embeddedSchema(t, ctx)
-	empty := ctx.CompileString("{}")
+	nothing, err := dataOf(ctx.CompileString("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := nothing.top()
 	d := &decoder{}
 	asked := func(decode func()) []string {
 		var names []string

@@ -51,7 +51,11 @@ func (s *source) evaluate() ([]laneFile, []role, *places, error) {
 	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
 		return nil, nil, nil, s.explain(p, errors.Errors(err))
 	}
-	lanes, roles, err = decodeLanes(v, p)
+	read, err := dataOf(v)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	lanes, roles, err = decodeLanes(read, p)
 	if err != nil {
 		return nil, nil, nil, err
 	}
