@@ -82,6 +82,11 @@ func (c *Catalogue) fill(s *source) error {
 	if err != nil {
 		return err
 	}
+	return c.take(s, lanes, roles, p)
+}
+
+// take checks what the lane files say.
+func (c *Catalogue) take(s *source, lanes []laneFile, roles []role, p *places) (err error) {
 	slices.SortFunc(lanes, func(a, b laneFile) int { return strings.Compare(a.id, b.id) })
 	c.lanes, c.roles = lanes, roles
 	found, warnings := check(c, p, s.shown)

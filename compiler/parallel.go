@@ -10,7 +10,6 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
-	"cuelang.org/go/cue/build"
 )
 
 const (
@@ -65,6 +64,9 @@ func (s *source) evaluateParts(files []*ast.File) ([]laneFile, []role, *places, 
 		return nil, nil, nil, notTried
 	}
 	s.tree.loaded = true
+	if err := e.readSchema(); err != nil {
+		return nil, nil, nil, wasWrong
+	}
 	e.cut(workers)
 	var all sync.WaitGroup
 	for range workers {
@@ -77,6 +79,24 @@ func (s *source) evaluateParts(files []*ast.File) ([]laneFile, []role, *places, 
 	return slices.Concat(e.found...), e.roles, e.places, wasRight
 }
 
+// readSchema reads what all lanes are bound to, for the record of what was read
+// and to find files that add to it: lanes may be evaluated without.
+func (e *parts) readSchema() error {
+	load := e.packages()
+	files, err := e.apart.part(load, true, func(string) bool { return false })
+	if err != nil {
+		return err
+	}
+	inst, errs := load.load(e.dir, files)
+	if len(errs) > 0 {
+		return errs[0]
+	}
+	if found := e.strayedSchema(inst); len(found) > 0 {
+		return found
+	}
+	return nil
+}
+
 // cut decides how large the parts are. Small packages have one for each worker;
 // large ones have small parts, if that is cheap which is done for each: the
 // schema and what all lanes share.
@@ -84,7 +104,7 @@ func (e *parts) cut(workers int) {
 	size := (len(e.apart.ids) + workers - 1) / workers
 	if size > partSize {
 		start := time.Now()
-		_, _, err := e.build(e.packages(), func(string) bool { return false })
+		_, err := e.build(e.packages(), func(string) bool { return false })
 		if err == nil && time.Since(start) < dearCommon {
 			size = partSize
 		}
@@ -118,12 +138,9 @@ func (e *parts) part(load *packages, i int) error {
 	for _, id := range e.ids[i] {
 		mine[id] = true
 	}
-	inst, v, err := e.build(load, func(id string) bool { return mine[id] })
+	v, err := e.build(load, func(id string) bool { return mine[id] })
 	if err != nil {
 		return err
-	}
-	if found := e.strayedSchema(inst); len(found) > 0 {
-		return found
 	}
 	if err := v.Validate(cue.Concrete(true), cue.Final()); err != nil {
 		return err
@@ -131,6 +148,9 @@ func (e *parts) part(load *packages, i int) error {
 	read, err := dataOf(v)
 	if err != nil {
 		return err
+	}
+	if e.apart.bare && !lawful(read) {
+		return errors.New("the schema refuses it")
 	}
 	lanes, roles, err := decodeLanes(read, e.places)
 	if err == nil && len(lanes) != len(mine) {
@@ -143,14 +163,14 @@ func (e *parts) part(load *packages, i int) error {
 	return err
 }
 
-func (e *parts) build(load *packages, take func(id string) bool) (*build.Instance, cue.Value, error) {
-	files, err := e.apart.part(load, take)
+func (e *parts) build(load *packages, take func(id string) bool) (cue.Value, error) {
+	files, err := e.apart.part(load, !e.apart.bare, take)
 	if err != nil {
-		return nil, cue.Value{}, err
+		return cue.Value{}, err
 	}
 	inst, errs := load.load(e.dir, files)
 	if len(errs) > 0 {
-		return nil, cue.Value{}, errs[0]
+		return cue.Value{}, errs[0]
 	}
-	return inst, newContext().BuildInstance(inst), nil
+	return newContext().BuildInstance(inst), nil
 }

@@ -4,12 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
-	"strings"
 	"testing"
-
-	"cuelang.org/go/cue"
 
 	"github.com/sledtools/pikaci/internal/manylanes"
 )
@@ -80,12 +76,15 @@ func sameInParts(t *testing.T, shape manylanes.Shape, more string, apart bool) {
 	if s, err = openSource(s.tree.disk(s.dir)); err != nil {
 		t.Fatal(err)
 	}
-	wantLanes, wantRoles := s.wholly(t)
+	if parsed, err = s.parse(); err != nil {
+		t.Fatal(err)
+	}
+	wantLanes, wantRoles, _, wrong := s.evaluateWhole(parsed)
 	if wantSources, err := s.tree.sources(); err != nil || outcome == wasRight && !slices.Equal(sources, wantSources) {
 		t.Errorf("%s: sources %v, want %v; %v", shape, sources, wantSources, err)
 	}
-	if (outcome == wasRight) != (wantLanes != nil) && apart {
-		t.Fatalf("%s: in parts it is right: %v; as a whole: %v", shape, outcome == wasRight, wantLanes != nil)
+	if (outcome == wasRight) != (wrong == nil) && apart {
+		t.Fatalf("%s: in parts it is right: %v; as a whole: %v", shape, outcome == wasRight, wrong)
 	}
 	if apart && outcome != wasRight {
 		t.Fatalf("%s: the package is not right", shape)
@@ -93,39 +92,9 @@ func sameInParts(t *testing.T, shape manylanes.Shape, more string, apart bool) {
 	if outcome != wasRight {
 		return
 	}
-	byID := func(a, b laneFile) int { return strings.Compare(a.id, b.id) }
-	slices.SortFunc(lanes, byID)
-	slices.SortFunc(wantLanes, byID)
-	for i := range wantLanes {
-		if i >= len(lanes) || !reflect.DeepEqual(lanes[i], wantLanes[i]) {
-			t.Fatalf("%s: lane %s is another in parts", shape, wantLanes[i].id)
-		}
+	if !sameLanes(lanes, wantLanes) || !slices.Equal(roles, wantRoles) {
+		t.Errorf("%s: the lanes are others in parts", shape)
 	}
-	if len(lanes) != len(wantLanes) || !reflect.DeepEqual(roles, wantRoles) {
-		t.Errorf("%s: %d lanes, want %d; roles %v, want %v", shape, len(lanes), len(wantLanes), roles, wantRoles)
-	}
-}
-
-// wholly evaluates the package at once; no lanes where it is not right.
-func (s *source) wholly(t *testing.T) ([]laneFile, []role) {
-	t.Helper()
-	inst, err := s.load()
-	if err != nil {
-		return nil, nil
-	}
-	v := newContext().BuildInstance(inst)
-	if v.Validate(cue.Concrete(true), cue.Final()) != nil {
-		return nil, nil
-	}
-	read, err := slowly(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lanes, roles, err := decodeLanes(read, readPlaces(s.tree, inst.Files))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return lanes, roles
 }
 
 func writeTree(t *testing.T, files map[string][]byte) (root string) {

@@ -22,6 +22,8 @@ type split struct {
 	files []splitFile
 	// ids are those of the lanes, in the order of the files.
 	ids []string
+	// bare says that the lanes come out the same without the schema.
+	bare bool
 }
 
 // splitFile is a file's declarations by what they are for.
@@ -43,18 +45,22 @@ type laneDecl struct {
 type span struct {
 	decl       ast.Decl
 	start, end int
+	// binds says that it binds lanes or roles to the schema.
+	binds bool
 }
 
 // takeApart gives nil for a package whose lanes can't be told apart.
 func takeApart(files []*ast.File) *split {
 	s := &split{files: make([]splitFile, len(files))}
-	var failed atomic.Bool
+	var failed, bound atomic.Bool
 	var all sync.WaitGroup
 	for i, f := range files {
 		all.Go(func() {
 			var ok bool
 			if s.files[i], ok = takeFileApart(f); !ok || s.files[i].refersToLanes() {
 				failed.Store(true)
+			} else if !s.files[i].bare() {
+				bound.Store(true)
 			}
 		})
 	}
@@ -62,6 +68,8 @@ func takeApart(files []*ast.File) *split {
 	if failed.Load() {
 		return nil
 	}
+	_, err := lawOfSchema()
+	s.bare = err == nil && !bound.Load()
 	known := map[string]bool{}
 	for i := range s.files {
 		for _, l := range s.files[i].lanes {
@@ -112,6 +120,9 @@ func takeFileApart(f *ast.File) (out splitFile, ok bool) {
 // share notes a declaration that every part needs.
 func (f *splitFile) share(i int) {
 	at := span{decl: f.Decls[i], start: f.Decls[i].Pos().Offset(), end: -1}
+	if field, ok := at.decl.(*ast.Field); ok {
+		at.binds = bindsSchema(field)
+	}
 	if i+1 < len(f.Decls) {
 		at.end = f.Decls[i+1].Pos().Offset()
 	}
@@ -229,15 +240,19 @@ func markLanes(lanes ast.Expr, into map[ast.Node]bool) {
 	}
 }
 
-// part gives the files of the lanes that take accepts; their syntax is that of
-// the package, which must not be evaluated itself after. What all parts share is
-// parsed anew for each.
-func (s *split) part(p *packages, take func(id string) bool) ([]*ast.File, error) {
+// part gives the files of the lanes that take accepts, bound to the schema or
+// not; their syntax is that of the package, which must not be evaluated itself
+// after. What all parts share is parsed anew for each.
+func (s *split) part(p *packages, bound bool, take func(id string) bool) ([]*ast.File, error) {
 	var out []*ast.File
 	for i := range s.files {
 		f := &s.files[i]
-		if len(f.common) > 0 {
-			common, err := p.parseContent(f.Filename, f.commonText(p.tree.content(f.Filename)))
+		shared := f.common
+		if !bound {
+			shared = slices.DeleteFunc(slices.Clone(shared), func(at span) bool { return at.binds })
+		}
+		if len(shared) > 0 {
+			common, err := p.parseContent(f.Filename, f.text(shared, p.tree.content(f.Filename)))
 			if err != nil {
 				return nil, err
 			}
@@ -293,12 +308,12 @@ func (f *splitFile) importsOf(decls []ast.Decl) []*ast.ImportSpec {
 	return slices.DeleteFunc(slices.Clone(f.imports), func(spec *ast.ImportSpec) bool { return !used[spec] })
 }
 
-// commonText is the file without its lanes.
-func (f *splitFile) commonText(content []byte) []byte {
+// text is the file with nothing but these declarations.
+func (f *splitFile) text(shared []span, content []byte) []byte {
 	var b strings.Builder
 	b.WriteString("package " + f.clause.Name.Name + "\n")
 	var decls []ast.Decl
-	for _, at := range f.common {
+	for _, at := range shared {
 		decls = append(decls, at.decl)
 	}
 	for _, spec := range f.importsOf(decls) {
@@ -308,7 +323,7 @@ func (f *splitFile) commonText(content []byte) []byte {
 		}
 		b.WriteString(spec.Path.Value + "\n")
 	}
-	for _, at := range f.common {
+	for _, at := range shared {
 		end := at.end
 		if end < 0 {
 			end = len(content)

@@ -60,6 +60,7 @@ roles: [
 // said of them, to the letter.
 func TestMistakes(t *testing.T) {
 	each(t, "testdata/mistakes/*.txtar", "want", func(t *testing.T, a *txtar.Archive) []byte {
+		sameBare(t, "lanes")
 		c, err := Load("lanes")
 		if err == nil {
 			_, err = c.Compile(parseSelect(t, a))
@@ -84,6 +85,7 @@ func TestMistakes(t *testing.T) {
 // the warnings. Those of the tree follow: the archive is the tree.
 func TestWarnings(t *testing.T) {
 	each(t, "testdata/warnings/*.txtar", "want", func(t *testing.T, a *txtar.Archive) []byte {
+		sameBare(t, "lanes")
 		c := mustLoad(t, "lanes")
 		if bytes.HasPrefix(a.Comment, []byte("tree: ")) {
 			return printed(c.Unmatched(os.DirFS(".")))

@@ -35,11 +35,16 @@ func (s *source) evaluate() ([]laneFile, []role, *places, error) {
 			return nil, nil, nil, err
 		}
 	}
+	return s.evaluateWhole(files)
+}
+
+// evaluateWhole evaluates all lanes in one piece, bound to the schema.
+func (s *source) evaluateWhole(files []*ast.File) ([]laneFile, []role, *places, error) {
 	inst, err := s.complete(files)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	p = readPlaces(s.tree, inst.Files)
+	p := readPlaces(s.tree, inst.Files)
 	if found := s.binding(p); len(found) > 0 {
 		if p.has("lanes") && len(p.nameless()) == 0 {
 			// What is bound wrongly can still be read.
@@ -55,7 +60,7 @@ func (s *source) evaluate() ([]laneFile, []role, *places, error) {
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	lanes, roles, err = decodeLanes(read, p)
+	lanes, roles, err := decodeLanes(read, p)
 	if err != nil {
 		return nil, nil, nil, err
 	}
