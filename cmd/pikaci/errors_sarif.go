@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/sledtools/pikaci/compiler"
 )
 
@@ -87,13 +89,13 @@ func sarifErrors(found compiler.Diagnostics) []byte {
 }
 
 func sarifOf(d compiler.Diagnostic) sarifResult {
-	r := sarifResult{RuleID: "mistake", Level: string(severity(d)), Message: sarifText{d.Message},
+	r := sarifResult{RuleID: "mistake", Level: string(severity(d)), Message: sarifMessage(d.Message),
 		Fingerprints: map[string]string{"pikaci/v1": fingerprint(d)}}
 	if d.Severity == compiler.Warning {
 		r.RuleID, r.RuleIndex = "warning", 1
 	}
 	if d.Hint != "" {
-		r.Message.Text += "\nhint: " + d.Hint
+		r.Message = sarifMessage(d.Message + "\nhint: " + d.Hint)
 	}
 	if d.Position.File != "" {
 		at := sarifLocation{Physical: sarifAt(d.Position)}
@@ -112,6 +114,12 @@ func sarifOf(d compiler.Diagnostic) sarifResult {
 		r.RelatedLocations = append(r.RelatedLocations, sarifLocation{ID: &i, Physical: sarifAt(other)})
 	}
 	return r
+}
+
+// sarifMessage is a text of our own words: in those, single braces stand for
+// arguments.
+func sarifMessage(text string) sarifText {
+	return sarifText{strings.NewReplacer("{", "{{", "}", "}}").Replace(text)}
 }
 
 func sarifAt(p compiler.Position) sarifPhysical {

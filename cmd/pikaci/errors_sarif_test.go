@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sledtools/pikaci/compiler"
@@ -30,12 +31,13 @@ var sarifObjects = map[string]sarifObject{
 	"reportingDescriptor": {map[string]string{"id": "text", "shortDescription": "message"}, []string{"id"}},
 	"result": {map[string]string{"ruleId": "text", "ruleIndex": "count", "level": "level", "message": "message",
 		"locations": "[]location", "relatedLocations": "[]location", "partialFingerprints": "texts"}, []string{"message"}},
-	"message": {map[string]string{"text": "text"}, []string{"text"}},
+	"message":         {map[string]string{"text": "messageString"}, []string{"text"}},
+	"artifactContent": {map[string]string{"text": "text"}, nil},
 	"location": {map[string]string{"id": "count", "physicalLocation": "physicalLocation", "logicalLocations": "[]logicalLocation"},
 		nil},
 	"physicalLocation": {map[string]string{"artifactLocation": "artifactLocation", "region": "region"}, []string{"artifactLocation"}},
 	"artifactLocation": {map[string]string{"uri": "uri"}, []string{"uri"}},
-	"region": {map[string]string{"startLine": "place", "startColumn": "place", "endColumn": "place", "snippet": "message"},
+	"region": {map[string]string{"startLine": "place", "startColumn": "place", "endColumn": "place", "snippet": "artifactContent"},
 		[]string{"startLine"}},
 	"logicalLocation": {map[string]string{"fullyQualifiedName": "text"}, nil},
 }
@@ -61,6 +63,8 @@ func sarifProblems(at, kind string, v any) []string {
 	switch kind {
 	case "text":
 		return bad(isText && text != "")
+	case "messageString":
+		return bad(isText && text != "" && !strings.ContainsAny(strings.NewReplacer("{{", "", "}}", "").Replace(text), "{}"))
 	case "uri":
 		_, err := url.Parse(text)
 		return bad(isText && text != "" && err == nil)
