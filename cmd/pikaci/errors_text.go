@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,33 +16,6 @@ const maxDiagnostics = 20
 
 // maxQuoted is how much of a source line is shown, in columns.
 const maxQuoted = 100
-
-// palette are the terminal's codes; all empty where there is no colour.
-type palette struct{ bold, red, yellow, blue, off string }
-
-// colours decides by the environment, then by whether stderr is a terminal:
-// NO_COLOR wins over CLICOLOR_FORCE.
-func colours(env []string, stderr io.Writer) palette {
-	set := map[string]string{}
-	for _, pair := range env {
-		name, value, _ := strings.Cut(pair, "=")
-		set[name] = value
-	}
-	forced := set["CLICOLOR_FORCE"] != "" && set["CLICOLOR_FORCE"] != "0"
-	if set["NO_COLOR"] != "" || !forced && (set["TERM"] == "dumb" || set["CLICOLOR"] == "0" || !isTerminal(stderr)) {
-		return palette{}
-	}
-	return palette{bold: "\x1b[1m", red: "\x1b[31m", yellow: "\x1b[33m", blue: "\x1b[34m", off: "\x1b[0m"}
-}
-
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}
 
 // textErrors prints diagnostics for people.
 func textErrors(found compiler.Diagnostics, c palette) []byte {

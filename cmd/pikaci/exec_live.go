@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/rand"
+	"math"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -29,17 +31,35 @@ func liveSize(s *session) func() (columns, rows int) {
 	if ci, _ := s.lookupEnv("CI"); ci != "" && ci != "false" {
 		return nil
 	}
-	size := func() (int, int) {
-		size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-		if err != nil {
-			return 0, 0
-		}
-		return int(size.Col), int(size.Row)
-	}
+	size := func() (int, int) { return s.sizeOf(f) }
 	if columns, rows := size(); columns == 0 || rows == 0 {
 		return nil
 	}
 	return size
+}
+
+// sizeOf is a terminal's size, that of COLUMNS and LINES where it knows none, as
+// a serial one; 0 where there is neither, or no terminal.
+func (s *session) sizeOf(f *os.File) (columns, rows int) {
+	size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0, 0
+	}
+	columns, rows = int(size.Col), int(size.Row)
+	if columns == 0 || rows == 0 {
+		columns, rows = s.number("COLUMNS"), s.number("LINES")
+	}
+	return columns, rows
+}
+
+// number is the value of an environment variable; 0 where it is none.
+func (s *session) number(name string) int {
+	text, _ := s.lookupEnv(name)
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > math.MaxInt16 {
+		return 0
+	}
+	return n
 }
 
 // foldingCIs set one of these to true; all of them take the workflow commands of
@@ -50,8 +70,8 @@ var foldingCIs = []string{"GITHUB_ACTIONS", "FORGEJO_ACTIONS", "GITEA_ACTIONS"}
 func linesFor(s *session) report.Reader {
 	for _, name := range foldingCIs {
 		if v, _ := s.lookupEnv(name); v == "true" {
-			return report.NewFolded(s.stderr, rand.Text())
+			return report.NewFolded(s.stderr, rand.Text(), s.paint(s.stderr))
 		}
 	}
-	return report.NewHuman(s.stderr)
+	return report.NewHuman(s.stderr, s.paint(s.stderr))
 }

@@ -197,7 +197,7 @@ func (x *execution) reader(s *session) report.Reader {
 		return report.NewBeats(report.NewJSONL(s.stdout), x.board())
 	case "human":
 		if size := liveSize(s); size != nil {
-			return report.NewLive(s.stderr, x.board(), size)
+			return report.NewLive(s.stderr, s.paint(s.stderr), x.board(), size)
 		}
 		return report.NewBeats(linesFor(s), x.board())
 	}
@@ -209,7 +209,7 @@ func (x *execution) reader(s *session) report.Reader {
 func (x *execution) printEnd(s *session, r record.Run) error {
 	switch x.flags.output {
 	case "human":
-		return report.Table(s.stdout, r)
+		return report.Table(s.stdout, r, s.paint(s.stdout))
 	case "json":
 		e := json.NewEncoder(s.stdout)
 		e.SetIndent("", "  ")

@@ -90,7 +90,7 @@ func runRuns(s *session, f *runsFlags, args []string) error {
 	if len(found) == 0 {
 		s.note("pikaci: %s", none(runs))
 	}
-	return printRuns(s.stdout, found, f.lane, time.Now())
+	return printRuns(s.stdout, found, f.lane, time.Now(), s.paint(s.stdout))
 }
 
 func none(runs *history.Runs) string {
@@ -150,12 +150,12 @@ func verdictOf(run *history.Summary, lane string) string {
 	return string(run.Verdict)
 }
 
-func printRuns(w io.Writer, found []history.Summary, lane string, now time.Time) error {
+func printRuns(w io.Writer, found []history.Summary, lane string, now time.Time, paint report.Paint) error {
 	if len(found) == 0 {
 		return nil
 	}
 	t := tableWriter(w)
-	fmt.Fprintln(t, "RUN\tAGE\tTIME\tVERDICT\tLANES\tWHY")
+	fmt.Fprintf(t, "RUN\tAGE\tTIME\t%s\tLANES\tWHY\n", paint.Verdict("", "VERDICT"))
 	for i := range found {
 		run := &found[i]
 		took, why := "-", run.Reason
@@ -166,7 +166,7 @@ func printRuns(w io.Writer, found []history.Summary, lane string, now time.Time)
 			why = run.Problem
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", run.ID, age(now.Sub(run.StartedAt)), took,
-			dash(verdictOf(run, lane)), dash(laneList(run)), dash(cell(why)))
+			paint.Verdict(event.Verdict(verdictOf(run, lane)), dash(verdictOf(run, lane))), dash(laneList(run)), dash(cell(why)))
 	}
 	return t.Flush()
 }

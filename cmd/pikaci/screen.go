@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // screen shows one block of lines after the other: on a terminal each in place
@@ -39,11 +37,7 @@ func newScreen(s *session) *screen {
 		if !ok {
 			return 0, 0
 		}
-		size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-		if err != nil {
-			return 0, 0
-		}
-		return int(size.Col), int(size.Row)
+		return s.sizeOf(f)
 	}
 	return c
 }
@@ -56,7 +50,8 @@ func (c *screen) show(lines []string) error {
 		if up := taken(c.shown, columns); up > 0 {
 			fmt.Fprintf(&b, "\x1b[%dA", up)
 		}
-		b.WriteString("\r\x1b[J")
+		// All of a screen at once would be kept by tmux.
+		b.WriteString("\r\x1b[K\x1b[C\x1b[J\r")
 		lines = fitting(lines, columns, rows)
 		c.shown = lines
 	}

@@ -80,7 +80,7 @@ func runStatus(s *session, dir *record.Dir, asJSON bool, as string) error {
 		}
 		return errors.Join(err, damaged)
 	}
-	if err := report.Status(s.stdout, past, p, time.Now()); err != nil {
+	if err := report.Status(s.stdout, past, p, time.Now(), s.paint(s.stdout)); err != nil {
 		return err
 	}
 	return damaged

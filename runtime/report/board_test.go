@@ -107,7 +107,7 @@ func TestLiveDrawsWhatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &writes{}
 		began := time.Now()
-		l := report.NewLive(w, report.NewBoard(boardPlan(), nil), func() (int, int) { return 80, 24 })
+		l := report.NewLive(w, false, report.NewBoard(boardPlan(), nil), func() (int, int) { return 80, 24 })
 		for _, e := range boardEvents() {
 			e.Time = began
 			l.Event(e)
@@ -144,7 +144,7 @@ func TestLiveAfterTheTerminalBecameNarrow(t *testing.T) {
 		w := &writes{}
 		var columns atomic.Int64
 		columns.Store(80)
-		l := report.NewLive(w, someBoard(boardEvents()), func() (int, int) { return int(columns.Load()), 24 })
+		l := report.NewLive(w, false, someBoard(boardEvents()), func() (int, int) { return int(columns.Load()), 24 })
 		time.Sleep(150 * time.Millisecond)
 		synctest.Wait()
 		first := strings.Split(strings.TrimSuffix(regexp.MustCompile("\x1b\\[[?0-9]*[A-Za-z]").ReplaceAllString(w.all[0], ""), "\n"), "\n")
@@ -165,7 +165,7 @@ func TestLiveAfterTheTerminalBecameNarrow(t *testing.T) {
 func TestHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var human, jsonl bytes.Buffer
-		for _, to := range []report.Reader{report.NewHuman(&human), report.NewJSONL(&jsonl)} {
+		for _, to := range []report.Reader{report.NewHuman(&human, false), report.NewJSONL(&jsonl)} {
 			r := report.NewBeats(to, report.NewBoard(boardPlan(), nil))
 			for _, e := range boardEvents() {
 				e.Time = time.Now()

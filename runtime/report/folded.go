@@ -34,9 +34,9 @@ type keptLog struct {
 }
 
 // NewFolded writes to w. The token must be one that can't be guessed.
-func NewFolded(w io.Writer, token string) *Folded {
+func NewFolded(w io.Writer, token string, p Paint) *Folded {
 	f := &Folded{w: w, token: token, kept: map[string]*keptLog{}}
-	f.human = NewHuman(&f.said)
+	f.human = NewHuman(&f.said, p)
 	f.lines = lines{open: map[log][]byte{}, each: f.logLine}
 	return f
 }

@@ -15,7 +15,7 @@ func finished(job string, v event.Verdict) event.Event {
 
 func TestFolded(t *testing.T) {
 	var b bytes.Buffer
-	f := report.NewFolded(&b, "TOKEN")
+	f := report.NewFolded(&b, "TOKEN", false)
 	f.Output("good", event.Stdout, []byte("one\n::error::not mine\n"))
 	f.Output("bad", event.Stderr, []byte("::endgroup::\n##[set-env name=A]b\nno end"))
 	f.Event(finished("good", event.Passed))
@@ -48,7 +48,7 @@ refused: artifact "## [error]x" of bad: a link
 func TestFoldedTakesNoCommand(t *testing.T) {
 	for _, evil := range []string{"::add-mask::x", "\r::error::x", "\n::error::x", "\u2028::error::x", "a\v::error::x", "::TOKEN ::", "  ::group::x", "##[error]x", "\x1b[1m::error::x"} {
 		var b bytes.Buffer
-		f := report.NewFolded(&b, "TOKEN")
+		f := report.NewFolded(&b, "TOKEN", false)
 		for i := range len(evil) {
 			f.Output("j", event.Stdout, []byte(evil[i:i+1]))
 		}
@@ -75,7 +75,7 @@ func TestFoldedTakesNoCommand(t *testing.T) {
 // TestFoldedKeepsTheEnd: a job that says too much costs a bounded memory.
 func TestFoldedKeepsTheEnd(t *testing.T) {
 	var b bytes.Buffer
-	f := report.NewFolded(&b, "TOKEN")
+	f := report.NewFolded(&b, "TOKEN", false)
 	line := strings.Repeat("x", 1023) + "\n"
 	for range 3000 {
 		f.Output("j", event.Stdout, []byte(line))

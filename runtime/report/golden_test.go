@@ -112,7 +112,7 @@ func show(t *testing.T, r report.Reader, steps []step) {
 
 func TestHuman(t *testing.T) {
 	var b bytes.Buffer
-	show(t, report.NewHuman(&b), aRun())
+	show(t, report.NewHuman(&b, false), aRun())
 	golden(t, "human.golden", b.Bytes())
 }
 
@@ -167,7 +167,7 @@ func TestTable(t *testing.T) {
 			Left:  []event.LeaseLeft{{Lease: event.Lease{Name: "pikaci-1"}, Error: "e", Command: "incus delete -f pikaci-1"}}},
 	} {
 		var b bytes.Buffer
-		if err := report.Table(&b, r); err != nil {
+		if err := report.Table(&b, r, false); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "table-"+name+".golden", b.Bytes())

@@ -121,7 +121,7 @@ func pastOf(events []event.Event, upTo int) record.Past {
 func TestStatus(t *testing.T) {
 	for name, upTo := range map[string]int{"ended": 0, "going": 6000, "building": 2000} {
 		var b bytes.Buffer
-		if err := report.Status(&b, pastOf(aPast(), upTo), aPlan(), begun.Add(10*time.Second)); err != nil {
+		if err := report.Status(&b, pastOf(aPast(), upTo), aPlan(), begun.Add(10*time.Second), false); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "status-"+name+".golden", b.Bytes())

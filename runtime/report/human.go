@@ -14,19 +14,21 @@ import (
 //   - one line for each change, in lower case, no period;
 //   - a line of a job's log begins with the job's id and a bar: │ for stdout,
 //     ┊ for stderr, · for what the host did for the job;
-//   - nothing that a guest wrote can move the cursor or change colours;
+//   - nothing that a guest wrote can move the cursor or change colours; of our
+//     own words verdicts have one, where Paint says so;
 //   - the table at the end stands alone on stdout, all else goes to stderr.
 
 // Human writes lines for a person.
 type Human struct {
 	w     io.Writer
+	paint Paint
 	err   error
 	lines lines
 }
 
 // NewHuman writes to w.
-func NewHuman(w io.Writer) *Human {
-	h := &Human{w: w}
+func NewHuman(w io.Writer, p Paint) *Human {
+	h := &Human{w: w, paint: p}
 	h.lines = lines{open: map[log][]byte{}, each: h.logLine}
 	return h
 }
@@ -118,8 +120,9 @@ func (h *Human) Event(e event.Event) error {
 		h.say("left behind: %s: %s", e.LeaseLeft.Name, e.LeaseLeft.Error)
 		h.say("remove it with: %s", e.LeaseLeft.Command)
 	case e.JobFinished != nil:
-		h.say("%s: %s (%s)%s", e.JobFinished.Verdict, e.JobFinished.Job,
-			seconds(e.JobFinished.DurationMS), colon(why(e.JobFinished.Outcome)))
+		f := e.JobFinished
+		h.print(h.paint.Verdict(f.Verdict, string(f.Verdict)) + ": " +
+			oneLine(fmt.Sprintf("%s (%s)%s", f.Job, seconds(f.DurationMS), colon(why(f.Outcome)))))
 	}
 	return h.err
 }

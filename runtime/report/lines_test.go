@@ -18,7 +18,7 @@ import (
 func human(t testing.TB, chunks ...string) []string {
 	t.Helper()
 	var b bytes.Buffer
-	h := report.NewHuman(&b)
+	h := report.NewHuman(&b, false)
 	for _, c := range chunks {
 		if err := h.Output("j", event.Stdout, []byte(c)); err != nil {
 			t.Fatal(err)
@@ -83,7 +83,7 @@ func TestLinesWhateverTheCuts(t *testing.T) {
 // TestLogsAreNotMixed: lines of two logs that are written by turns stay whole.
 func TestLogsAreNotMixed(t *testing.T) {
 	var b bytes.Buffer
-	h := report.NewHuman(&b)
+	h := report.NewHuman(&b, false)
 	for _, c := range "ab\ncd" {
 		for _, job := range []string{"j2", "j1"} {
 			h.Output(job, event.Stdout, []byte(string(c)))
@@ -105,7 +105,7 @@ func TestReadersTellThatNobodyReads(t *testing.T) {
 	gone := errors.New("broken pipe")
 	finished := event.Event{RunFinished: &event.RunFinished{}}
 	for name, r := range map[string]report.Reader{
-		"human": report.NewHuman(failingWriter{gone}), "jsonl": report.NewJSONL(failingWriter{gone}),
+		"human": report.NewHuman(failingWriter{gone}, false), "jsonl": report.NewJSONL(failingWriter{gone}),
 	} {
 		if err := r.Output("j", event.Stdout, []byte("no end")); err != nil {
 			t.Errorf("%s: nothing was written yet: %v", name, err)

@@ -19,11 +19,13 @@ const frameEvery = 100 * time.Millisecond
 
 // What the terminal is told; beginFrame and endFrame (synchronized output) keep
 // one from showing half a frame, and are passed over by those that don't know it.
+// eraseBelow takes this line first and the rest from its second column on: an
+// erasing of all of the screen makes tmux keep what stood there.
 const (
 	beginFrame = "\x1b[?2026h"
 	endFrame   = "\x1b[?2026l"
 	cursorUp   = "\x1b[%dA"
-	eraseBelow = "\x1b[J"
+	eraseBelow = "\r\x1b[K\x1b[C\x1b[J\r"
 )
 
 // lastLines is how many lines of its logs are shown of a job that failed.
@@ -34,9 +36,10 @@ const lastLines = 20
 // others do. It sets no mode of the terminal that would have to be set back, so
 // that one is clean whatever ends the process.
 type Live struct {
-	w    io.Writer
-	size func() (columns, rows int)
-	now  func() time.Time
+	w     io.Writer
+	paint Paint
+	size  func() (columns, rows int)
+	now   func() time.Time
 
 	mu    sync.Mutex
 	err   error
@@ -52,15 +55,15 @@ type Live struct {
 }
 
 // NewLive draws to w, whose size is asked for before each frame.
-func NewLive(w io.Writer, b *Board, size func() (columns, rows int)) *Live {
-	l := newLive(w, b, size, time.Now)
+func NewLive(w io.Writer, p Paint, b *Board, size func() (columns, rows int)) *Live {
+	l := newLive(w, p, b, size, time.Now)
 	go l.draw()
 	return l
 }
 
-func newLive(w io.Writer, b *Board, size func() (columns, rows int), now func() time.Time) *Live {
-	l := &Live{w: w, size: size, now: now, board: b, last: map[string][]string{}, stop: make(chan struct{}), done: make(chan struct{})}
-	l.human = NewHuman(&l.above)
+func newLive(w io.Writer, p Paint, b *Board, size func() (columns, rows int), now func() time.Time) *Live {
+	l := &Live{w: w, paint: p, size: size, now: now, board: b, last: map[string][]string{}, stop: make(chan struct{}), done: make(chan struct{})}
+	l.human = NewHuman(&l.above, p)
 	l.lines = lines{open: map[log][]byte{}, each: l.logLine}
 	return l
 }
@@ -97,10 +100,10 @@ func (l *Live) write(lines []string, columns int) {
 	if up := rowsTaken(l.shown, columns); up > 0 {
 		fmt.Fprintf(&b, cursorUp, up)
 	}
-	b.WriteString("\r" + eraseBelow)
+	b.WriteString(eraseBelow)
 	b.Write(l.above.Bytes())
 	for _, line := range lines {
-		b.WriteString(line + "\n")
+		b.WriteString(l.paint.region(line) + "\n")
 	}
 	b.WriteString(endFrame)
 	l.above.Reset()

@@ -214,7 +214,7 @@ func TestPumpOfManyWriters(t *testing.T) {
 }
 
 func BenchmarkHuman(b *testing.B) {
-	h := report.NewHuman(discard{})
+	h := report.NewHuman(discard{}, false)
 	chunk := []byte(strings.Repeat("a line of a log that says nothing of interest to anyone\n", 500))
 	b.SetBytes(int64(len(chunk)))
 	for b.Loop() {

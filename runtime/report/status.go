@@ -21,10 +21,10 @@ const (
 // Status writes what is known of a run: the end table of one that ended; of
 // one that goes on or was killed, what was under way at its last event. The
 // plan may be nil: it only knows the lanes of jobs that have not ended.
-func Status(w io.Writer, past record.Past, p *plan.Plan, now time.Time) error {
+func Status(w io.Writer, past record.Past, p *plan.Plan, now time.Time, paint Paint) error {
 	r := past.Run
 	if r.FinishedAt != nil {
-		return Table(w, r)
+		return Table(w, r, paint)
 	}
 	asked, ended := now, past.State == record.Killed
 	if ended {
@@ -48,7 +48,7 @@ func Status(w io.Writer, past record.Past, p *plan.Plan, now time.Time) error {
 			}
 		}
 	}
-	if err := table(w, r); err != nil {
+	if err := table(w, r, paint); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, unfinished(past, now, asked))

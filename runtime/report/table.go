@@ -16,29 +16,29 @@ var columns = []event.Phase{event.Create, event.Start, event.Workspace, event.Co
 
 // Table writes the end of a run: every job, its verdict, why, how long each
 // phase took, then the lanes, then where the record is.
-func Table(w io.Writer, r record.Run) error {
+func Table(w io.Writer, r record.Run, p Paint) error {
 	if r.PrepareOnly {
 		r.Jobs = nil // none has a verdict
 	}
-	if err := table(w, r); err != nil {
+	if err := table(w, r, p); err != nil {
 		return err
 	}
-	return ending(w, r)
+	return ending(w, r, p)
 }
 
 // table writes a line for each job.
-func table(w io.Writer, r record.Run) error {
+func table(w io.Writer, r record.Run, paint Paint) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	shown := usedColumns(r)
 	if len(r.Jobs) > 0 {
-		head := []string{"LANE", "JOB", "VERDICT"}
+		head := []string{"LANE", "JOB", paint.Verdict("", "VERDICT")}
 		for _, c := range shown {
 			head = append(head, strings.ToUpper(string(c)))
 		}
 		fmt.Fprintln(t, strings.Join(append(head, "WHY"), "\t"))
 	}
 	for _, j := range r.Jobs {
-		row := []string{orDash(j.Lane), j.ID, orDash(string(j.Verdict))}
+		row := []string{orDash(j.Lane), j.ID, paint.Verdict(j.Verdict, orDash(string(j.Verdict)))}
 		for _, c := range shown {
 			row = append(row, took(j.Phases, c))
 		}
@@ -48,7 +48,7 @@ func table(w io.Writer, r record.Run) error {
 }
 
 // ending says builds, lanes, verdict and record.
-func ending(w io.Writer, r record.Run) error {
+func ending(w io.Writer, r record.Run, paint Paint) error {
 	var b strings.Builder
 	if len(r.Jobs) > 0 {
 		b.WriteString("\n")
@@ -64,10 +64,10 @@ func ending(w io.Writer, r record.Run) error {
 	}
 	for _, l := range r.Lanes {
 		if l.Verdict != "" {
-			fmt.Fprintf(&b, "lane %s: %s\n", l.ID, l.Verdict)
+			fmt.Fprintf(&b, "lane %s: %s\n", l.ID, paint.Verdict(l.Verdict, string(l.Verdict)))
 		}
 	}
-	fmt.Fprintf(&b, "run %s: %s in %s%s\n", r.ID, r.Verdict, seconds(r.DurationMS), colon(oneLine(r.Reason)))
+	fmt.Fprintf(&b, "run %s: %s in %s%s\n", r.ID, paint.Verdict(r.Verdict, string(r.Verdict)), seconds(r.DurationMS), colon(oneLine(r.Reason)))
 	for _, l := range r.Left {
 		fmt.Fprintf(&b, "left behind: %s; remove it with: %s\n", l.Name, l.Command)
 	}
