@@ -42,6 +42,9 @@ type Task struct {
 	// Staged is closed once no build goes on that the node's one job waits for,
 	// whatever came of it. Nil: nobody says.
 	Staged <-chan struct{}
+	// Abandon is closed once nobody waits any more: what is not to outlive this
+	// process must be ended at once. Nil: that never happens.
+	Abandon <-chan struct{}
 	// Emit journals an event; it sets sequence and time. It returns after
 	// the event is as safe as it must be: leases are synced to disk. An
 	// error means that the effect which the event announces must not begin.

@@ -91,6 +91,10 @@ func (r *run) leave(l event.Lease, err error) {
 	r.emit(event.Event{LeaseLeft: &left})
 }
 
+// killTime is how long the end of host commands is waited for that get KILL: they
+// would outlive this process, and nothing would know of them.
+const killTime = 2 * time.Second
+
 // abandon stops waiting: whatever is under way is named as left.
 func (r *run) abandon(cause error) {
 	r.mu.Lock()
@@ -107,15 +111,39 @@ func (r *run) abandon(cause error) {
 	for _, l := range leases {
 		r.leave(l, errors.New("not waited for"))
 	}
+	r.awaitKilled()
 	// Workers still send; nobody decides any more.
+	left := r.workers
 	go func() {
-		for range r.workers {
+		for range left {
 			<-r.messages
 		}
 	}()
 	for _, st := range r.states.order {
 		if _, over := r.outcomes[st.node.ID]; !over {
 			r.endNode(st.node, cutShort(cause))
+		}
+	}
+}
+
+// awaitKilled waits until no command of the host is under way.
+func (r *run) awaitKilled() {
+	over := time.After(killTime)
+	commands := 0
+	for n := range r.cancels {
+		if n.HostCommand != nil {
+			commands++
+		}
+	}
+	for commands > 0 {
+		select {
+		case m := <-r.messages:
+			r.workers--
+			if m.node != nil && m.node.HostCommand != nil {
+				commands--
+			}
+		case <-over:
+			return
 		}
 	}
 }

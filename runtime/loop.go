@@ -204,7 +204,7 @@ func (r *run) start(ctx context.Context, n *plan.Node) {
 	r.workers++
 	// Its end is the loop's to say: not all ends with the run's context.
 	ctx, r.cancels[n] = context.WithCancelCause(context.WithoutCancel(ctx))
-	t := Task{Node: n, Attempt: r.Resume.attempt(n.ID), Run: &r.Run, Emit: r.emit}
+	t := Task{Node: n, Attempt: r.Resume.attempt(n.ID), Run: &r.Run, Emit: r.emit, Abandon: r.Abandon}
 	var opened error
 	for _, id := range n.Jobs {
 		if j := r.byID[id]; j != nil {

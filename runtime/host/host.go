@@ -124,7 +124,7 @@ func (x *Executor) command(ctx context.Context, t runtime.Task, p *places) (even
 	exit, err := process.Run(ctx, process.Spec{
 		Argv: t.Node.HostCommand.Command, Env: env, Dir: filepath.Join(p.workspace, j.Job.WorkingDir),
 		Stdout: j.Logs.Stdout, Stderr: j.Logs.Stderr,
-		Timeout: time.Duration(j.Job.TimeoutSecs) * time.Second,
+		Timeout: time.Duration(j.Job.TimeoutSecs) * time.Second, Kill: t.Abandon,
 	})
 	if err != nil {
 		return event.Outcome{}, err

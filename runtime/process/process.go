@@ -44,6 +44,9 @@ type Spec struct {
 	Credential *syscall.Credential
 	// Timeout ends the command; 0: no limit.
 	Timeout time.Duration
+	// Kill ends the grace of a command that was stopped, when it is closed; nil:
+	// nothing does.
+	Kill <-chan struct{}
 	// Orphans kills what left the command's group too, setsid or not. Only a
 	// program that runs this one command, as root of what it runs, can say it:
 	// every descendant becomes its child.
@@ -97,7 +100,7 @@ func Run(ctx context.Context, s Spec) (Exit, error) {
 	if s.Orphans {
 		defer reapOthers(cmd.Process.Pid)()
 	}
-	end := watch(ctx, cmd.Process.Pid, s.Timeout, ended)
+	end := watch(ctx, cmd.Process.Pid, &s, ended)
 	// Whatever it started and left behind in its group goes with it.
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	if s.Orphans {
@@ -121,10 +124,10 @@ const (
 
 // watch returns when the command has ended, and stops it when its time is over
 // or ctx ends.
-func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan struct{}) end {
+func watch(ctx context.Context, pid int, s *Spec, ended <-chan struct{}) end {
 	var over <-chan time.Time
-	if timeout > 0 {
-		t := time.NewTimer(timeout)
+	if s.Timeout > 0 {
+		t := time.NewTimer(s.Timeout)
 		defer t.Stop()
 		over = t.C
 	}
@@ -137,12 +140,19 @@ func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan str
 		why = cancelled
 	}
 	syscall.Kill(-pid, syscall.SIGTERM)
-	grace := time.NewTimer(Grace)
-	defer grace.Stop()
+	grace, enough := context.WithTimeout(context.Background(), Grace)
+	defer enough()
+	go func() {
+		select {
+		case <-s.Kill:
+			enough()
+		case <-grace.Done():
+		}
+	}()
 	select {
 	case <-ended:
-		waitForGroup(pid, grace.C)
-	case <-grace.C:
+		waitForGroup(pid, grace.Done())
+	case <-grace.Done():
 		syscall.Kill(-pid, syscall.SIGKILL)
 		<-ended
 	}
@@ -152,7 +162,7 @@ func watch(ctx context.Context, pid int, timeout time.Duration, ended <-chan str
 // waitForGroup returns when no process of the group is left, or grace is over:
 // a shell that ends at once on TERM must not cost its children their time to
 // end in order.
-func waitForGroup(pid int, grace <-chan time.Time) {
+func waitForGroup(pid int, grace <-chan struct{}) {
 	look := time.NewTicker(10 * time.Millisecond)
 	defer look.Stop()
 	for syscall.Kill(-pid, 0) == nil {

@@ -81,6 +81,25 @@ func TestCancelStopsTheWholeGroup(t *testing.T) {
 	gone(t, strings.TrimSpace(out.String()))
 }
 
+func TestKillEndsTheGrace(t *testing.T) {
+	var out bytes.Buffer
+	s := shell(t, "trap '' TERM; echo $$; while :; do sleep 0.05; done")
+	s.Stdout = &out
+	kill := make(chan struct{})
+	s.Kill = kill
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(200*time.Millisecond, cancel)
+	time.AfterFunc(400*time.Millisecond, func() { close(kill) })
+	start := time.Now()
+	if _, err := process.Run(ctx, s); !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if took := time.Since(start); took < 400*time.Millisecond || took > process.Grace/2 {
+		t.Errorf("it took %s", took)
+	}
+	gone(t, strings.TrimSpace(out.String()))
+}
+
 func TestChildrenGetTheirTimeToEnd(t *testing.T) {
 	var out bytes.Buffer
 	s := shell(t, `sh -c 'trap "sleep 0.2; echo child; exit" TERM; echo ready; while :; do sleep 0.05; done' & wait`)
