@@ -138,6 +138,9 @@ func loader(f *testing.F) func(t *testing.T, content []byte) {
 				t.Errorf("took %v, and the budget is %v", took, fuzzBudget.Time)
 			}
 		}
+		if time.Since(start) < fuzzBudget.Time/6 {
+			sameBare(t, lanes)
+		}
 		if err != nil {
 			told(t, err, string(content))
 			return

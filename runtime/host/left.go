@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Left is a process of a host job, as its environment tells: its artifacts
@@ -90,25 +91,33 @@ func EndLeft(stateRoot, run string) error {
 	return endLeft(stateRoot, "host jobs of run "+run, func(l Left) bool { return l.Run == run })
 }
 
+// endTime is how long processes that were killed may take to be gone: longer
+// than a moment where the machine is busy, or the disk that they wait for.
+const endTime = 10 * time.Second
+
 // endLeft ends those that are ours; what names them.
 func endLeft(stateRoot, what string, ours func(Left) bool) error {
-	// What is killed may be starting another one.
-	for range 10 {
+	begin := time.Now()
+	// Again and again: what is killed may be starting another one.
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		all, err := Marked(stateRoot)
 		if err != nil {
 			return err
 		}
 		var errs []error
-		n := 0
+		var left []string
 		for _, l := range all {
 			if ours(l) {
-				n++
 				errs = append(errs, l.End(stateRoot))
+				left = append(left, fmt.Sprintf("%d (%s)", l.PID, l.Command))
 			}
 		}
-		if err := errors.Join(errs...); n == 0 || err != nil {
+		if err := errors.Join(errs...); len(left) == 0 || err != nil {
 			return err
 		}
+		if time.Since(begin) > endTime {
+			return fmt.Errorf("processes of %s don't end: %s", what, strings.Join(left, ", "))
+		}
+		time.Sleep(pause)
 	}
-	return fmt.Errorf("processes of %s don't end", what)
 }
