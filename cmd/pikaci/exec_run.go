@@ -260,7 +260,7 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 	}
 	c.HostSetup = func(ctx context.Context, argv []string) error { return x.hostSetup(ctx, dir, argv) }
 	c.TakeSnapshot = func(ctx context.Context) (event.SnapshotTaken, error) {
-		return x.takeSnapshot(ctx, dir, c.Run, store)
+		return x.takeSnapshot(ctx, dir, c.Run, store, pump.Event)
 	}
 	c.OpenJob = func(j *runtime.JobContext) (func() error, error) { return openJob(dir, j, journal, pump) }
 	return c
@@ -296,7 +296,7 @@ func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []strin
 	return nil
 }
 
-func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir, run runtime.RunContext, store *result.Store) (event.SnapshotTaken, error) {
+func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir, run runtime.RunContext, store *result.Store, tell func(event.Event)) (event.SnapshotTaken, error) {
 	var taken event.SnapshotTaken
 	asked := make(chan struct{})
 	go func() {
@@ -308,8 +308,10 @@ func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir, run runti
 	if earlier != "" {
 		err = linkSnapshot(run, earlier)
 	} else {
-		r, err = snapshot.Take(ctx, x.source, run.Snapshot,
-			snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
+		r, err = snapshot.TakeWatched(ctx, x.source, run.Snapshot, snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot},
+			func(bytes, total int64) {
+				tell(event.Event{Time: time.Now().UTC(), Transfer: &event.Transfer{Phase: event.Snapshot, Bytes: bytes, TotalBytes: total}})
+			})
 	}
 	<-asked
 	if err != nil {

@@ -45,6 +45,8 @@ type Event struct {
 	Log *Log `json:"log,omitempty"`
 	// Heartbeat is only shown, like Log: it is what the events before it say.
 	Heartbeat *Heartbeat `json:"heartbeat,omitempty"`
+	// Transfer is only shown, like Log: how far a copy is that takes long.
+	Transfer *Transfer `json:"transfer,omitempty"`
 }
 
 // JournalOpened is the first line of every journal.
@@ -377,6 +379,16 @@ type Log struct {
 	Missed int64 `json:"missed,omitempty"`
 }
 
+// Transfer says how far the copying of a phase is, at most four times a second.
+type Transfer struct {
+	Phase Phase  `json:"phase"`
+	Node  string `json:"node,omitempty"`
+	Job   string `json:"job,omitempty"`
+	Bytes int64  `json:"bytes"`
+	// TotalBytes is how many there are to copy; 0 where that is not known yet.
+	TotalBytes int64 `json:"total_bytes,omitempty"`
+}
+
 // Heartbeat says from time to time what goes on in a run.
 type Heartbeat struct {
 	ElapsedMS int64 `json:"elapsed_ms"`
@@ -401,6 +413,10 @@ type Running struct {
 	ElapsedMS int64  `json:"elapsed_ms"`
 	// UsualMS is how long the node took in earlier runs, where there are any.
 	UsualMS int64 `json:"usual_ms,omitempty"`
+	// Bytes is how much the phase has copied, TotalBytes how much there is to
+	// copy, as far as that is known.
+	Bytes      int64 `json:"bytes,omitempty"`
+	TotalBytes int64 `json:"total_bytes,omitempty"`
 }
 
 // Awaited is the kind of what a job waits for.

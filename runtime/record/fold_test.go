@@ -16,7 +16,7 @@ import (
 func bodies() []reflect.StructField {
 	var list []reflect.StructField
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[event.Event]()) {
-		if f.Type.Kind() == reflect.Pointer && f.Name != "Log" && f.Name != "Heartbeat" {
+		if f.Type.Kind() == reflect.Pointer && f.Name != "Log" && f.Name != "Heartbeat" && f.Name != "Transfer" {
 			list = append(list, f)
 		}
 	}

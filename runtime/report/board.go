@@ -36,6 +36,8 @@ type Board struct {
 type phase struct {
 	event.PhaseStarted
 	since time.Time
+	// bytes of total are copied.
+	bytes, total int64
 }
 
 // NewBoard is of a run of the plan that says nothing yet. usual is how long
@@ -64,10 +66,17 @@ func (b *Board) Add(e event.Event) {
 			b.jobs[id] = true
 		}
 	case e.PhaseStarted != nil:
-		b.phases = append(b.phases, phase{*e.PhaseStarted, e.Time})
+		b.phases = append(b.phases, phase{PhaseStarted: *e.PhaseStarted, since: e.Time})
 	case e.PhaseFinished != nil:
 		f := e.PhaseFinished
 		b.phases = slices.DeleteFunc(b.phases, func(p phase) bool { return p.Phase == f.Phase && p.Node == f.Node && p.Job == f.Job })
+	case e.Transfer != nil:
+		t := e.Transfer
+		for i := range b.phases {
+			if p := &b.phases[i]; p.Phase == t.Phase && p.Node == t.Node && p.Job == t.Job {
+				p.bytes, p.total = t.Bytes, t.TotalBytes
+			}
+		}
 	case e.NodeStarted != nil:
 		b.startNode(e.NodeStarted.Node, e.Time)
 	case e.NodeRetried != nil:
@@ -107,7 +116,7 @@ func (b *Board) Heartbeat(now time.Time) event.Heartbeat {
 	h := event.Heartbeat{ElapsedMS: b.since(b.began, now).Milliseconds(), Slots: b.slots, CPUs: b.cpus, Running: []event.Running{}, Waiting: []event.Waiting{}}
 	for _, p := range b.phases {
 		if p.Node == "" && p.Job == "" {
-			h.Running = append(h.Running, event.Running{Phase: p.Phase, ElapsedMS: b.since(p.since, now).Milliseconds()})
+			h.Running = append(h.Running, event.Running{Phase: p.Phase, ElapsedMS: b.since(p.since, now).Milliseconds(), Bytes: p.bytes, TotalBytes: p.total})
 		}
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(b.started), b.inPlanOrder) {
@@ -121,7 +130,7 @@ func (b *Board) Heartbeat(now time.Time) event.Heartbeat {
 		}
 		for _, p := range b.phases {
 			if p.Node == id || p.Node == "" && r.Job != "" && p.Job == r.Job {
-				r.Phase = p.Phase // the last one that was begun
+				r.Phase, r.Bytes, r.TotalBytes = p.Phase, p.bytes, p.total // the last one that was begun
 			}
 		}
 		h.Running = append(h.Running, r)

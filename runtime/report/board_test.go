@@ -64,6 +64,13 @@ func someBoard(events []event.Event) *report.Board {
 
 func TestFrames(t *testing.T) {
 	var all strings.Builder
+	for _, total := range []int64{0, 3 << 30} {
+		b := someBoard(boardEvents()[:2])
+		b.Add(event.Event{Transfer: &event.Transfer{Phase: event.Snapshot, Bytes: 1 << 30, TotalBytes: total}})
+		for _, columns := range []int{20, 80} {
+			fmt.Fprintf(&all, "-- %d columns, a copy of %d bytes --\n%s\n", columns, total, strings.Join(b.Frame(boardStart.Add(3*time.Second), columns, 5), "\n"))
+		}
+	}
 	for _, size := range [][2]int{{20, 24}, {80, 24}, {500, 24}, {80, 5}, {80, 2}} {
 		fmt.Fprintf(&all, "-- %d columns, %d rows --\n", size[0], size[1])
 		for _, line := range someBoard(boardEvents()).Frame(boardStart.Add(23*time.Second), size[0], size[1]) {
@@ -171,11 +178,16 @@ func TestHeartbeats(t *testing.T) {
 				e.Time = time.Now()
 				r.Event(e)
 			}
+			// How far a copy is takes no line of its own.
+			r.Event(event.Event{PhaseStarted: &event.PhaseStarted{Phase: event.Artifacts}, Time: time.Now()})
+			for range 200 {
+				r.Event(event.Event{Transfer: &event.Transfer{Phase: event.Artifacts, Bytes: 3 << 20, TotalBytes: 4 << 20}})
+			}
 			time.Sleep(65 * time.Second)
 			r.Close()
 		}
-		want := "after 1m0s: running: prepare-workspace-deps for 1m0s, run for 1m0s; 4 jobs waiting\n"
-		if !strings.HasSuffix(human.String(), want) || strings.Count(human.String(), "after ") != 2 {
+		want := "after 1m0s: running: artifacts for 1m0s (3.0 MiB of 4.0 MiB), prepare-workspace-deps for 1m0s, run for 1m0s; 4 jobs waiting\n"
+		if !strings.HasSuffix(human.String(), want) || strings.Count(human.String(), "after ") != 2 || strings.Count(human.String(), "MiB") != 4 {
 			t.Errorf("%s", human.String())
 		}
 		lines := strings.Split(strings.TrimSpace(jsonl.String()), "\n")

@@ -77,6 +77,12 @@ func runningLine(r event.Running, columns int) string {
 	if r.Job != "" && r.Phase != "" {
 		s += "  " + string(r.Phase)
 	}
+	if r.Bytes > 0 {
+		if columns >= barFrom && r.TotalBytes > 0 {
+			s += "  " + progressBar(r.Bytes, r.TotalBytes)
+		}
+		return s + "  " + copied(r)
+	}
 	if r.UsualMS == 0 {
 		return s
 	}
@@ -89,9 +95,18 @@ func runningLine(r event.Running, columns int) string {
 	return s + "  usually " + clock(r.UsualMS)
 }
 
-// progressBar is how much of the usual time is over: full only when it is.
-func progressBar(elapsed, usual int64) string {
-	full := int(min(barCells, elapsed*barCells/max(usual, 1)))
+// copied is how much of how much.
+func copied(r event.Running) string {
+	if r.TotalBytes == 0 {
+		return size(r.Bytes)
+	}
+	return size(r.Bytes) + " of " + size(r.TotalBytes)
+}
+
+// progressBar is how much of all bytes is copied, or of the usual time over: full
+// only when it is.
+func progressBar(done, all int64) string {
+	full := int(min(barCells, done*barCells/max(all, 1)))
 	return "[" + strings.Repeat("█", full) + strings.Repeat("░", barCells-full) + "]"
 }
 

@@ -138,7 +138,11 @@ func beat(b event.Heartbeat) string {
 		case r.Job == "":
 			name = r.Node
 		}
-		parts = append(parts, name+" for "+clock(r.ElapsedMS))
+		part := name + " for " + clock(r.ElapsedMS)
+		if r.Bytes > 0 {
+			part += " (" + copied(r) + ")"
+		}
+		parts = append(parts, part)
 	}
 	running := strings.Join(parts, ", ")
 	if running == "" {

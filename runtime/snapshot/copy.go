@@ -71,8 +71,12 @@ type copier struct {
 	scratch *sync.Pool
 	// hashes says that the copy's content is asked for.
 	hashes bool
+	// told is told how far a long copy is; nil: nobody wants to know.
+	told func(bytes, total int64)
 	// noClone says that the file system of the copy makes no reflinks.
 	noClone atomic.Bool
+	// bytes are copied so far.
+	bytes atomic.Int64
 
 	mu      sync.Mutex
 	entries []entry
@@ -88,6 +92,9 @@ func (c *copier) copy(ctx context.Context, source, target string) error {
 	if err := c.avoidDirs(target, c.filter.Avoid); err != nil {
 		top.close()
 		return err
+	}
+	if c.told != nil {
+		defer c.watch(source)()
 	}
 	var each context.Context
 	c.group, each = errgroup.WithContext(ctx)
@@ -287,6 +294,7 @@ func (c *copier) copyBytes(ctx context.Context, in, out *os.File, e *entry) erro
 			s.hash.Write(s.buffer[:n])
 		}
 		e.bytes += int64(n)
+		c.bytes.Add(int64(n))
 		if !cloned && n > 0 {
 			if _, err := out.Write(s.buffer[:n]); err != nil {
 				return err

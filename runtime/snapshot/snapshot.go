@@ -56,10 +56,17 @@ type Result struct {
 // Everything in the copy can be read by everyone: a guest sees it as another
 // user's. After an error, what was copied so far is left where it is.
 func Take(ctx context.Context, source, target string, f Filter) (Result, error) {
+	return TakeWatched(ctx, source, target, f, nil)
+}
+
+// TakeWatched is Take that tells from time to time how many bytes are copied, and
+// how many there are; 0 as long as that is not known. Of a short copy it tells
+// nothing.
+func TakeWatched(ctx context.Context, source, target string, f Filter, told func(bytes, total int64)) (Result, error) {
 	if err := os.Mkdir(target, 0o755); err != nil {
 		return Result{}, err
 	}
-	c := copier{filter: f, hashes: true}
+	c := copier{filter: f, hashes: true, told: told}
 	err := c.copy(ctx, source, target)
 	if err != nil {
 		return Result{}, err
