@@ -66,14 +66,14 @@ func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explana
 	if i < 0 || k < 0 {
 		return Explanation{}, false
 	}
-	j, planned := &r.Jobs[i], &p.Jobs[k]
+	j, planned, l := &r.Jobs[i], &p.Jobs[k], newLookup(r, p)
 	x := Explanation{Run: r.ID, Job: job, Lane: planned.Lane, Outcome: j.Outcome, Reuse: j.Result, host: planned.Host(),
-		Retried: []event.Outcome{}, Groups: []GroupWait{}, Needs: needs(r, planned), Waited: Path(r, p, plan.ExecuteID(job), now), Truncated: j.Truncated}
+		Retried: []event.Outcome{}, Groups: []GroupWait{}, Needs: needs(r, planned), Waited: l.path(plan.ExecuteID(job), now), Truncated: j.Truncated}
 	if j.Verdict == "" {
 		state, what := underWay(r, j, now)
 		if state == waiting && past.State != record.Killed {
 			if what == "" {
-				what = waitsNow(r, p, job, now)
+				what = l.waitsNow(job, now)
 			}
 		}
 		if past.State == record.Killed {
@@ -81,7 +81,7 @@ func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explana
 		}
 		x.Now = string(state) + colon(what)
 	}
-	for _, w := range groupWaits(r, p, x.Lane, now) {
+	for _, w := range l.groupWaits(x.Lane, now) {
 		x.Groups = append(x.Groups, GroupWait{GroupWait: w.GroupWait, DurationMS: w.until.Sub(w.StartedAt).Milliseconds(), Over: w.over})
 	}
 	for _, l := range p.Lanes {

@@ -42,19 +42,24 @@ const (
 // the beginning of the run. A node that has not ended ends now; one that was
 // skipped took no time.
 func Path(r record.Run, p *plan.Plan, node string, now time.Time) []Step {
+	return newLookup(r, p).path(node, now)
+}
+
+func (l *lookup) path(node string, now time.Time) []Step {
+	r := l.run
 	nodes := make(map[string]*record.NodeRecord)
 	for i := range r.Nodes {
 		nodes[r.Nodes[i].ID] = &r.Nodes[i]
 	}
 	var steps []Step // last to first
 	for id := node; id != ""; {
-		n, planned := nodes[id], planNode(p, id)
+		n, planned := nodes[id], l.nodes[id]
 		if n == nil || planned == nil {
 			break
 		}
 		ran := n.StartedAt != nil
 		if ran {
-			steps = append(steps, nodeStep(r, n, planned, now))
+			steps = append(steps, l.nodeStep(n, planned, now))
 		}
 		latest, ready := "", time.Time{}
 		for _, d := range planned.DependsOn {
@@ -66,7 +71,7 @@ func Path(r record.Run, p *plan.Plan, node string, now time.Time) []Step {
 			ready = beginningEnd(r)
 		}
 		if ran {
-			waits := waitsOf(r, p, planned, ready, *n.StartedAt)
+			waits := l.waitsOf(planned, ready, *n.StartedAt)
 			slices.Reverse(waits)
 			steps = append(steps, waits...)
 		}
@@ -115,29 +120,27 @@ func beginningEnd(r record.Run) time.Time {
 	return end
 }
 
-func nodeStep(r record.Run, n *record.NodeRecord, planned *plan.Node, now time.Time) Step {
+func (l *lookup) nodeStep(n *record.NodeRecord, planned *plan.Node, now time.Time) Step {
 	s := Step{Node: n.ID, Job: jobOfNode(planned), StartedAt: *n.StartedAt, What: operation(planned)}
 	end := now
 	if n.EndedAt != nil {
 		end = *n.EndedAt
 	}
 	s.DurationMS = max(0, end.Sub(s.StartedAt).Milliseconds())
-	s.Phases = phasesOf(r, n, s.Job, end)
+	s.Phases = phasesOf(n, l.jobs[s.Job], end)
 	return s
 }
 
 // phasesOf are a node's phases: its own, and those of its job that lie within
 // its time.
-func phasesOf(r record.Run, n *record.NodeRecord, job string, end time.Time) []record.PhaseRecord {
+func phasesOf(n *record.NodeRecord, job *record.JobRecord, end time.Time) []record.PhaseRecord {
 	phases := slices.Clone(n.Phases)
-	for _, j := range r.Jobs {
-		if j.ID != job {
-			continue
-		}
-		for _, ph := range j.Phases {
-			if !ph.StartedAt.Before(*n.StartedAt) && ph.StartedAt.Before(end) && ph.Phase != event.Delete {
-				phases = append(phases, ph)
-			}
+	if job == nil {
+		return phases
+	}
+	for _, ph := range job.Phases {
+		if !ph.StartedAt.Before(*n.StartedAt) && ph.StartedAt.Before(end) && ph.Phase != event.Delete {
+			phases = append(phases, ph)
 		}
 	}
 	return phases
@@ -172,15 +175,6 @@ func jobOfNode(n *plan.Node) string {
 		return ""
 	}
 	return n.Jobs[0]
-}
-
-func planNode(p *plan.Plan, id string) *plan.Node {
-	for i := range p.Nodes {
-		if p.Nodes[i].ID == id {
-			return &p.Nodes[i]
-		}
-	}
-	return nil
 }
 
 // phaseTime is how long a phase took, or has taken.

@@ -102,6 +102,7 @@ func measure(r record.Run, times map[string][]int64) {
 	for _, step := range append(runSteps(r, r.StartedAt), cleanUp(r)...) {
 		add(stepKey("", step.What), step.DurationMS)
 	}
+	jobs := jobsByID(r)
 	for i := range r.Nodes {
 		n := &r.Nodes[i]
 		if n.StartedAt == nil || n.EndedAt == nil {
@@ -109,7 +110,7 @@ func measure(r record.Run, times map[string][]int64) {
 		}
 		add(n.ID, n.EndedAt.Sub(*n.StartedAt).Milliseconds())
 		slow := SlowStep{}
-		for _, ph := range phasesOf(r, n, ownerOf(n.ID), *n.EndedAt) {
+		for _, ph := range phasesOf(n, jobs[ownerOf(n.ID)], *n.EndedAt) {
 			slow.add(ph, *n.EndedAt)
 		}
 		for _, part := range slow.Parts {

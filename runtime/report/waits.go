@@ -1,7 +1,6 @@
 package report
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +17,7 @@ func (s Step) waits() bool {
 // waitsOf are the waits of a node that could have started at ready and did at
 // began: for its lane's concurrency group, and for the rest of the time for a
 // slot.
-func waitsOf(r record.Run, p *plan.Plan, n *plan.Node, ready, began time.Time) []Step {
+func (l *lookup) waitsOf(n *plan.Node, ready, began time.Time) []Step {
 	var steps []Step
 	step := func(what string, from, to time.Time) *Step {
 		if to.Sub(from) < minWait {
@@ -32,11 +31,11 @@ func waitsOf(r record.Run, p *plan.Plan, n *plan.Node, ready, began time.Time) [
 		if s == nil {
 			return
 		}
-		if s.Holders = slotHolders(r, p, n, ready, to); len(s.Holders) > 0 {
+		if s.Holders = l.slotHolders(n, ready, to); len(s.Holders) > 0 {
 			s.What = waitForSlot
 		}
 	}
-	for _, w := range groupWaits(r, p, laneOfNode(p, n), began) {
+	for _, w := range l.groupWaits(l.laneOf(n), began) {
 		from, to := w.StartedAt, w.until
 		if from.Before(ready) {
 			from = ready
@@ -67,79 +66,24 @@ type groupWait struct {
 
 // groupWaits are a lane's waits for its group: each lasts until somebody else
 // was seen to have it, or the lane's next instance or host command was begun.
-func groupWaits(r record.Run, p *plan.Plan, lane string, now time.Time) []groupWait {
+func (l *lookup) groupWaits(lane string, now time.Time) []groupWait {
 	var waits []groupWait
-	for _, l := range r.Lanes {
-		if l.ID != lane {
+	for _, of := range l.run.Lanes {
+		if of.ID != lane {
 			continue
 		}
-		for i, w := range l.Waits {
+		for i, w := range of.Waits {
 			wait := groupWait{GroupWait: w, until: now}
-			if begun := nextBegun(r, p, lane, w.StartedAt); !begun.IsZero() {
+			if begun := l.nextBegun(lane, w.StartedAt); !begun.IsZero() {
 				wait.until, wait.over = begun, true
 			}
-			if i+1 < len(l.Waits) && l.Waits[i+1].StartedAt.Before(wait.until) {
-				wait.until, wait.over = l.Waits[i+1].StartedAt, true
+			if i+1 < len(of.Waits) && of.Waits[i+1].StartedAt.Before(wait.until) {
+				wait.until, wait.over = of.Waits[i+1].StartedAt, true
 			}
 			waits = append(waits, wait)
 		}
 	}
 	return waits
-}
-
-// nextBegun is when the first of a lane's instances and host commands was begun
-// since; builds are of no group.
-func nextBegun(r record.Run, p *plan.Plan, lane string, since time.Time) time.Time {
-	var first time.Time
-	for i := range r.Nodes {
-		n := &r.Nodes[i]
-		if n.StartedAt == nil || n.StartedAt.Before(since) || !first.IsZero() && !n.StartedAt.Before(first) {
-			continue
-		}
-		if planned := planNode(p, n.ID); planned != nil && planned.NixBuild == nil && laneOfNode(p, planned) == lane {
-			first = *n.StartedAt
-		}
-	}
-	return first
-}
-
-// laneOfNode is the lane of an instance or a command; empty for a build, which
-// several may share.
-func laneOfNode(p *plan.Plan, n *plan.Node) string {
-	job := jobOfNode(n)
-	for i := range p.Jobs {
-		if p.Jobs[i].ID == job {
-			return p.Jobs[i].Lane
-		}
-	}
-	return ""
-}
-
-// slotHolders are the jobs, or the builds, that had slots of the node's kind
-// in that time, by when they got them.
-func slotHolders(r record.Run, p *plan.Plan, n *plan.Node, from, to time.Time) []string {
-	var holders []stretch
-	gone := deletionsOf(r)
-	for i := range r.Nodes {
-		other := &r.Nodes[i]
-		planned := planNode(p, other.ID)
-		if other.ID == n.ID || planned == nil || other.StartedAt == nil || operation(planned) != operation(n) {
-			continue
-		}
-		name, end := other.ID, other.EndedAt
-		if job := jobOfNode(planned); job != "" {
-			name, end = job, gone.slotEnd(job, end)
-		}
-		if !other.StartedAt.After(to) && (end == nil || end.After(from)) {
-			holders = append(holders, stretch{name: name, from: *other.StartedAt})
-		}
-	}
-	slices.SortStableFunc(holders, func(a, b stretch) int { return a.from.Compare(b.from) })
-	var names []string
-	for _, h := range holders {
-		names = append(names, h.name)
-	}
-	return names
 }
 
 // deletions are when the instances of jobs were gone; nil: one is not.
@@ -183,8 +127,8 @@ func several(names []string) string {
 
 // waitsNow says what a job waits for that has no verdict and nothing under
 // way; empty where that is not known.
-func waitsNow(r record.Run, p *plan.Plan, job string, now time.Time) string {
-	n := planNode(p, plan.ExecuteID(job))
+func (l *lookup) waitsNow(job string, now time.Time) string {
+	r, n := l.run, l.nodes[plan.ExecuteID(job)]
 	if n == nil || beginning(r) {
 		return ""
 	}
@@ -192,7 +136,7 @@ func waitsNow(r record.Run, p *plan.Plan, job string, now time.Time) string {
 	for i := range r.Nodes {
 		ended[r.Nodes[i].ID] = r.Nodes[i].EndedAt != nil
 	}
-	for _, w := range groupWaits(r, p, laneOfNode(p, n), now) {
+	for _, w := range l.groupWaits(l.laneOf(n), now) {
 		if !w.over {
 			return "for group " + w.Group + ", had by " + w.Holder + ", for " + since(w.StartedAt, now)
 		}
@@ -207,7 +151,7 @@ func waitsNow(r record.Run, p *plan.Plan, job string, now time.Time) string {
 		return "for " + several(open)
 	}
 	what := "for a slot"
-	if holders := slotHolders(r, p, n, now, now); len(holders) > 0 {
+	if holders := l.slotHolders(n, now, now); len(holders) > 0 {
 		what += ", had by " + several(holders)
 	}
 	return what

@@ -340,3 +340,13 @@ func BenchmarkWrite(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkWriteManyJobs is a run of 5,000 jobs, each with a line of log.
+func BenchmarkWriteManyJobs(b *testing.B) {
+	run := bigRun(5000, 100).run()
+	for b.Loop() {
+		if err := html.Write(io.Discard, run); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

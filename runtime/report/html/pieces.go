@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
@@ -151,7 +152,7 @@ func writeLogs(out *bufio.Writer, data *page, r Run, most ceilings) error {
 		err  error
 	}
 	queue := make(chan *job, runtime.GOMAXPROCS(0))
-	stop := make(chan struct{})
+	stop, packers := make(chan struct{}), newPackers()
 	defer close(stop)
 	go func() {
 		defer close(queue)
@@ -168,7 +169,7 @@ func writeLogs(out *bufio.Writer, data *page, r Run, most ceilings) error {
 			case <-stop:
 				return
 			}
-			go func() { j.text <- packed(c.list) }()
+			go func() { j.text <- packed(c.list, packers) }()
 		}
 	}()
 	index := []logData{}
@@ -215,11 +216,21 @@ func logOf(job int, c *pieces) logData {
 	return d
 }
 
+// newPackers are kept from job to job: one has a megabyte of tables, and most
+// jobs print little.
+func newPackers() *sync.Pool {
+	return &sync.Pool{New: func() any {
+		z, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
+		return z
+	}}
+}
+
 // packed are the texts compressed, in base64.
-func packed(list []piece) [][]byte {
+func packed(list []piece, packers *sync.Pool) [][]byte {
 	var out [][]byte
 	var b bytes.Buffer
-	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed)
+	z := packers.Get().(*gzip.Writer)
+	defer packers.Put(z)
 	for i := range list {
 		b.Reset()
 		z.Reset(&b)
