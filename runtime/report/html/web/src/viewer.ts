@@ -109,7 +109,7 @@ export class Viewer {
     const n = this.log.lineAt(row);
     if (n === 0) {
       const gap = this.log.gap!;
-      return h("div", { class: "row gap" }, `${count(gap.lines, "line")} (about ${size(gap.bytes)}) are not in this page, but in the run's record`);
+      return h("div", { class: "row gap" }, `${count(gap.lines, "line")} (about ${size(gap.bytes)}) are not in this page, but in jobs/${this.job.id}/*.log of the run's record`);
     }
     const got = this.log.get(row);
     const marked = row === this.current;
