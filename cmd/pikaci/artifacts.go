@@ -109,6 +109,7 @@ func (l *artifactList) showOrCopy(s *session, to string, asJSON bool) error {
 		}{l.files}))
 		return err
 	case len(l.files) == 0:
+		s.note("pikaci: no artifact was given back")
 		return nil
 	}
 	t := tableWriter(s.stdout)

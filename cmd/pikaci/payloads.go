@@ -38,6 +38,8 @@ func payloadsCommand() command {
 					_, err = s.stdout.Write(document(struct {
 						Payloads []report.Payload `json:"payloads"`
 					}{list}))
+				} else if len(list) == 0 {
+					s.note("pikaci: no job of run %s needs a payload", past.Run.ID)
 				} else {
 					err = report.WritePayloads(s.stdout, list)
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/sledtools/pikaci/runtime/incus"
 	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/runtime/report"
+	"github.com/sledtools/pikaci/schema/plan"
 )
 
 func shellCommand() command {
@@ -104,6 +105,10 @@ func keptJob(dir *record.Dir, job string) (event.LeaseKept, *runtime.JobContext,
 	}
 	at := slices.IndexFunc(past.Run.Kept, func(k event.LeaseKept) bool { return k.Job == j.ID })
 	if at < 0 {
+		if p, err := dir.Plan(); err == nil && slices.ContainsFunc(p.Jobs, func(of plan.Job) bool { return of.ID == j.ID && of.Host() }) {
+			return event.LeaseKept{}, nil, usage(fmt.Sprintf("pikaci reproduce %s %s prints how to run it by hand", past.Run.ID, j.ID),
+				"job %s runs on the host: it has no instance", j.ID)
+		}
 		var others []string
 		for _, k := range past.Run.Kept {
 			others = append(others, k.Job)

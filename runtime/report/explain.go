@@ -70,7 +70,7 @@ func Explain(past record.Past, p *plan.Plan, job string, now time.Time) (Explana
 	x := Explanation{Run: r.ID, Job: job, Lane: planned.Lane, Outcome: j.Outcome, Reuse: j.Result, host: planned.Host(),
 		Retried: []event.Outcome{}, Groups: []GroupWait{}, Needs: needs(r, planned), Waited: l.path(plan.ExecuteID(job), now), Truncated: j.Truncated}
 	if j.Verdict == "" {
-		state, what := underWay(r, j, now)
+		state, what := underWay(r, j, now, past.State == record.Killed)
 		if state == waiting && past.State != record.Killed {
 			if what == "" {
 				what = l.waitsNow(job, now)

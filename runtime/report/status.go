@@ -42,7 +42,7 @@ func Status(w io.Writer, past record.Past, p *plan.Plan, now time.Time, paint Pa
 	for i := range r.Jobs {
 		if j := &r.Jobs[i]; j.Verdict == "" {
 			j.Lane = lanes[j.ID]
-			j.Verdict, j.Reason = underWay(r, j, now)
+			j.Verdict, j.Reason = underWay(r, j, now, ended)
 			if ended {
 				j.Verdict = "-"
 			}
@@ -55,15 +55,24 @@ func Status(w io.Writer, past record.Past, p *plan.Plan, now time.Time, paint Pa
 	return err
 }
 
-// underWay is what a job without a verdict does.
-func underWay(r record.Run, j *record.JobRecord, now time.Time) (event.Verdict, string) {
+// forHow says for how long something has gone on. Of a run that was killed that
+// is not known: its last event may be that this began.
+func forHow(started, now time.Time, killed bool) string {
+	if killed {
+		return ""
+	}
+	return " for " + since(started, now)
+}
+
+// underWay is what a job without a verdict does, or did when it was killed.
+func underWay(r record.Run, j *record.JobRecord, now time.Time, killed bool) (event.Verdict, string) {
 	if open := openPhase(j.Phases); open != nil {
-		return running, fmt.Sprintf("%s for %s", open.Phase, since(open.StartedAt, now))
+		return running, string(open.Phase) + forHow(open.StartedAt, now, killed)
 	}
 	for _, id := range []string{plan.ExecuteID(j.ID), plan.PrepareRunnerID(j.ID)} {
 		for _, n := range r.Nodes {
 			if n.ID == id && n.StartedAt != nil && n.EndedAt == nil {
-				return running, fmt.Sprintf("%s for %s", id, since(*n.StartedAt, now))
+				return running, id + forHow(*n.StartedAt, now, killed)
 			}
 		}
 	}
@@ -90,16 +99,16 @@ func unfinished(past record.Past, now, asked time.Time) string {
 	if len(r.Jobs) > 0 {
 		b.WriteString("\n")
 	}
-	was := "under way"
-	if past.State == record.Killed {
+	was, killed := "under way", past.State == record.Killed
+	if killed {
 		was = "was under way"
 	}
 	if open := openPhase(r.Phases); open != nil {
-		fmt.Fprintf(&b, "%s: %s for %s%s\n", was, open.Phase, since(open.StartedAt, now), colon(oneLine(open.Detail)))
+		fmt.Fprintf(&b, "%s: %s%s%s\n", was, open.Phase, forHow(open.StartedAt, now, killed), colon(oneLine(open.Detail)))
 	}
 	for _, n := range r.Nodes {
 		if open := openPhase(n.Phases); open != nil {
-			fmt.Fprintf(&b, "%s: %s of %s for %s\n", was, open.Phase, oneLine(n.ID), since(open.StartedAt, now))
+			fmt.Fprintf(&b, "%s: %s of %s%s\n", was, open.Phase, oneLine(n.ID), forHow(open.StartedAt, now, killed))
 		}
 	}
 	for _, l := range r.Leases {
@@ -115,6 +124,9 @@ func unfinished(past record.Past, now, asked time.Time) string {
 	}
 	fmt.Fprintf(&b, "run %s: %s%s: begun %s ago, last event %s ago\n", oneLine(r.ID), stateOf(past), stopping,
 		since(r.StartedAt, asked), since(past.Last, asked))
+	if killed {
+		fmt.Fprintf(&b, "carry it on with: pikaci exec --resume %s%s\n", oneLine(r.ID), stateFlag(r))
+	}
 	fmt.Fprintf(&b, "record: %s\n", oneLine(r.RunDir))
 	return b.String()
 }
