@@ -49,7 +49,7 @@ func explainJob(s *session, set *pflag.FlagSet, r *records, asJSON bool, args []
 	if err != nil {
 		return err
 	}
-	if err := report.WriteExplanation(s.stdout, x, last); err != nil {
+	if err := report.WriteExplanation(s.stdout, x, last, s.paint(s.stdout)); err != nil {
 		return err
 	}
 	return damaged

@@ -133,15 +133,15 @@ func needs(r record.Run, j *plan.Job) []Need {
 
 // WriteExplanation writes it for a person. last are the last lines of what the
 // job printed, which may say more than all else.
-func WriteExplanation(w io.Writer, x Explanation, last []string) error {
+func WriteExplanation(w io.Writer, x Explanation, last []string, paint Paint) error {
 	var b strings.Builder
-	verdict := string(x.Verdict)
-	if verdict == "" {
+	verdict := paint.Verdict(x.Verdict, string(x.Verdict))
+	if x.Verdict == "" {
 		verdict = x.Now
 	}
 	fmt.Fprintf(&b, "job %s of lane %s: %s%s\n", x.Job, x.Lane, verdict, colon(why(x.Outcome)))
 	for i, o := range x.Retried {
-		fmt.Fprintf(&b, "  attempt %d: %s%s\n", i+1, o.Verdict, colon(why(o)))
+		fmt.Fprintf(&b, "  attempt %d: %s%s\n", i+1, paint.Verdict(o.Verdict, string(o.Verdict)), colon(why(o)))
 	}
 	if x.Chosen != "" {
 		fmt.Fprintf(&b, "chosen: %s\n", oneLine(x.Chosen))
@@ -158,7 +158,7 @@ func WriteExplanation(w io.Writer, x Explanation, last []string) error {
 			fmt.Fprintf(&b, "needs: %s, which has not ended\n", what)
 			continue
 		}
-		fmt.Fprintf(&b, "needs: %s: %s in %s%s\n", what, n.Verdict, seconds(n.DurationMS), colon(why(n.Outcome)))
+		fmt.Fprintf(&b, "needs: %s: %s in %s%s\n", what, paint.Verdict(n.Verdict, string(n.Verdict)), seconds(n.DurationMS), colon(why(n.Outcome)))
 	}
 	for _, g := range x.Groups {
 		fmt.Fprintf(&b, "its lane waited: for group %s, had by %s, for %s\n", oneLine(g.Group), oneLine(g.Holder), seconds(g.DurationMS))

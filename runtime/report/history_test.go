@@ -135,7 +135,7 @@ func TestExplain(t *testing.T) {
 			t.Fatal("the job is not explained")
 		}
 		var b bytes.Buffer
-		if err := report.WriteExplanation(&b, x, []string{"last", "lines"}); err != nil {
+		if err := report.WriteExplanation(&b, x, []string{"last", "lines"}, false); err != nil {
 			t.Fatal(err)
 		}
 		golden(t, "explain-"+name+".golden", b.Bytes())

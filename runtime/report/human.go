@@ -14,8 +14,8 @@ import (
 //   - one line for each change, in lower case, no period;
 //   - a line of a job's log begins with the job's id and a bar: │ for stdout,
 //     ┊ for stderr, · for what the host did for the job;
-//   - nothing that a guest wrote can move the cursor or change colours; of our
-//     own words verdicts have one, where Paint says so;
+//   - nothing that a guest wrote can move the cursor; its colours are kept where
+//     Paint says so, and end with their line; of our own words verdicts have one;
 //   - the table at the end stands alone on stdout, all else goes to stderr.
 
 // Human writes lines for a person.
@@ -29,7 +29,7 @@ type Human struct {
 // NewHuman writes to w.
 func NewHuman(w io.Writer, p Paint) *Human {
 	h := &Human{w: w, paint: p}
-	h.lines = lines{open: map[log][]byte{}, each: h.logLine}
+	h.lines = lines{open: map[log][]byte{}, each: h.logLine, colour: bool(p)}
 	return h
 }
 

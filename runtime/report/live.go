@@ -64,7 +64,7 @@ func NewLive(w io.Writer, p Paint, b *Board, size func() (columns, rows int)) *L
 func newLive(w io.Writer, p Paint, b *Board, size func() (columns, rows int), now func() time.Time) *Live {
 	l := &Live{w: w, paint: p, size: size, now: now, board: b, last: map[string][]string{}, stop: make(chan struct{}), done: make(chan struct{})}
 	l.human = NewHuman(&l.above, p)
-	l.lines = lines{open: map[log][]byte{}, each: l.logLine}
+	l.lines = lines{open: map[log][]byte{}, each: l.logLine, colour: bool(p)}
 	return l
 }
 

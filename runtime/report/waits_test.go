@@ -54,7 +54,7 @@ func explained(t *testing.T, upTo int, state record.State, job string) string {
 		t.Fatalf("no job %s", job)
 	}
 	var b strings.Builder
-	if err := report.WriteExplanation(&b, x, nil); err != nil {
+	if err := report.WriteExplanation(&b, x, nil, false); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
