@@ -124,7 +124,7 @@ var rules = []rule{
 		tests: []string{"runtime/runtimetest"},
 	},
 	{pkg: "runtime/group", not: offline},
-	{pkg: "runtime/snapshot", third: []string{"golang.org/x/sync", "golang.org/x/sys"}, not: offline},
+	{pkg: "runtime/snapshot", third: []string{"github.com/bmatcuk/doublestar", "golang.org/x/sync", "golang.org/x/sys"}, not: offline},
 	{
 		pkg:   "runtime/record",
 		ours:  []string{"internal/atomicfile", "runtime/event", "schema/plan"},

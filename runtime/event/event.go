@@ -247,6 +247,10 @@ type Part struct {
 	Value string `json:"value"`
 }
 
+// PartReads is the name of the part that is what the job says that it reads of
+// the snapshot.
+const PartReads = "reads"
+
 // Exposure is a place under the run directory that links to the output.
 type Exposure struct {
 	Job  string `json:"job"`

@@ -112,7 +112,7 @@ func (c *cache) refresh(ctx context.Context, j *runtime.JobContext) error {
 			return err
 		}
 	}
-	now, err := snapshot.Paths(j.Snapshot)
+	now, err := snapshot.Paths(j.Workspace())
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (c *cache) refresh(ctx context.Context, j *runtime.JobContext) error {
 	if err := writeList(list, append(before, now...)); err != nil {
 		return err
 	}
-	did, err := snapshot.Refresh(ctx, j.Snapshot, c.workspace(), before)
+	did, err := snapshot.Refresh(ctx, j.Workspace(), c.workspace(), before)
 	if err != nil {
 		return err
 	}

@@ -28,6 +28,9 @@ type Options struct {
 	// flake; a shell that can't be made is an outcome that says why. What it
 	// says of its work goes to log.
 	DevShell func(ctx context.Context, run *runtime.RunContext, shell string, log io.Writer) (map[string]string, event.Outcome, error)
+	// ShellDerivation names what that shell is made by; equal names are equal
+	// shells.
+	ShellDerivation func(ctx context.Context, run *runtime.RunContext, shell string) (string, error)
 }
 
 // Executor runs host jobs.
@@ -102,7 +105,7 @@ func (x *Executor) shell(ctx context.Context, j *runtime.JobContext, p *places) 
 // prepare makes the job's workspace; release gives back what it took for it.
 func prepare(ctx context.Context, j *runtime.JobContext, p *places) (release func(), err error) {
 	if !j.Job.HostCache {
-		return func() {}, snapshot.Fill(ctx, j.Snapshot, p.workspace)
+		return func() {}, snapshot.Fill(ctx, j.Workspace(), p.workspace)
 	}
 	c, err := openCache(ctx, j)
 	if err != nil {

@@ -62,16 +62,48 @@ func (x *Executor) DevShell(ctx context.Context, run *runtime.RunContext, shell 
 	return env, event.Outcome{Verdict: event.Passed}, nil
 }
 
+// ShellDerivation is the derivation of a development shell of the snapshot's
+// flake.
+func (x *Executor) ShellDerivation(ctx context.Context, run *runtime.RunContext, shell string) (string, error) {
+	x.shells.mu.Lock()
+	defer x.shells.mu.Unlock()
+	of := x.shellKey(run, shell)
+	if drv := notedShell(of); drv != "" {
+		return drv, nil
+	}
+	if err := run.NeedSnapshot(ctx); err != nil {
+		return "", err
+	}
+	drv, err := x.evalShell(ctx, run, shell)
+	if err != nil {
+		return "", fmt.Errorf("the development shell %s: %w", shell, err)
+	}
+	return drv, noteShell(of, drv)
+}
+
+// notedShell is the derivation that is known of a snapshot's shell, or empty.
+func notedShell(of string) string {
+	b, err := os.ReadFile(of)
+	if err != nil || !strings.HasSuffix(string(b), ".drv") {
+		return ""
+	}
+	return string(b)
+}
+
+func (x *Executor) evalShell(ctx context.Context, run *runtime.RunContext, shell string) (string, error) {
+	b, err := x.tell(ctx, run.Dir, io.Discard, "eval", "--raw", ofSnapshot+"devShells."+system()+"."+shell+".drvPath")
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
 func (x *Executor) devShell(ctx context.Context, run *runtime.RunContext, shell string, log io.Writer) (map[string]string, error) {
 	of := x.shellKey(run, shell)
-	b, err := os.ReadFile(of)
-	drv := string(b)
-	if err != nil || !strings.HasSuffix(drv, ".drv") {
+	drv := notedShell(of)
+	if drv == "" {
 		// What is wrong with the shell, print-dev-env says below.
-		b, err := x.tell(ctx, run.Dir, io.Discard, "eval", "--raw", ofSnapshot+"devShells."+system()+"."+shell+".drvPath")
-		if drv = strings.TrimSpace(string(b)); err != nil {
-			drv = ""
-		}
+		drv, _ = x.evalShell(ctx, run, shell)
 	}
 	dir := filepath.Join(run.StateRoot, "devshells", filepath.Base(drv))
 	if env, ok := rendered(dir); drv != "" && ok {
@@ -94,7 +126,7 @@ func (x *Executor) devShell(ctx context.Context, run *runtime.RunContext, shell 
 	if err != nil || drv == "" {
 		return env, err
 	}
-	b, err = json.Marshal(env)
+	b, err := json.Marshal(env)
 	if err == nil {
 		err = atomicfile.Write(filepath.Join(dir, "env.json"), b, 0o644)
 	}
