@@ -151,6 +151,9 @@ func noteShell(of, drv string) error {
 	if of == "" {
 		return nil
 	}
+	if err := os.MkdirAll(filepath.Dir(of), 0o755); err != nil {
+		return err
+	}
 	return atomicfile.Write(of, []byte(drv), 0o644)
 }
 
