@@ -239,7 +239,7 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 	c := runtime.Config{
 		Plan: x.plan, Version: ownVersion(),
 		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
-		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
+		Builds: e.nix, Hosts: e.host, Caches: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Capacity: x.capacity, FailFast: x.flags.failFast, Timeout: x.flags.timeout, PrepareOnly: x.flags.prepareOnly,
 		AllowEmpty:   x.flags.allowEmpty,
 		HostDigest:   x.hostDigest(),

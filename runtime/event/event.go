@@ -29,6 +29,7 @@ type Event struct {
 	PayloadReady   *PayloadReady   `json:"payload_ready,omitempty"`
 	ResultLookedUp *ResultLookedUp `json:"result_looked_up,omitempty"`
 	GroupWaited    *GroupWaited    `json:"group_waited,omitempty"`
+	CacheWaited    *CacheWaited    `json:"cache_waited,omitempty"`
 	LeaseIntended  *Lease          `json:"lease_intended,omitempty"`
 	LeaseTaken     *Lease          `json:"lease_taken,omitempty"`
 	LeaseReleased  *Lease          `json:"lease_released,omitempty"`
@@ -333,6 +334,14 @@ type GroupWaited struct {
 	Holder string `json:"holder"`
 }
 
+// CacheWaited says that a host job can't start yet: another one has what their
+// lane keeps, of this run or of another one of the state root.
+type CacheWaited struct {
+	Job    string `json:"job"`
+	Lane   string `json:"lane"`
+	Holder string `json:"holder"`
+}
+
 // Interrupted says that the run was asked to stop.
 type Interrupted struct {
 	Reason string `json:"reason"`
@@ -418,12 +427,13 @@ const (
 	ForInstance Awaited = "instance"
 	ForJob      Awaited = "job"
 	ForGroup    Awaited = "group"
+	ForCache    Awaited = "cache"
 )
 
 // Waiting is a job whose command is not begun.
 type Waiting struct {
 	Job string  `json:"job"`
 	For Awaited `json:"for"`
-	// Name is the node or job that is waited for, or who has the group.
+	// Name is the node or job that is waited for, or who has the group or the cache.
 	Name string `json:"name,omitempty"`
 }

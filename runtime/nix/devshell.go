@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/sledtools/pikaci/internal/atomicfile"
+	"github.com/sledtools/pikaci/internal/dirlock"
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
 )
@@ -24,12 +25,19 @@ import (
 //
 //	devshells/<name of the derivation>/env.json  the environment
 //	devshells/<name of the derivation>/profile   holds what it names in the store
+//	devshells/<name of the derivation>/lock      shared by the runs that have it
 //	devshells/of-<key>                           the derivation of a snapshot's shell
+
+// shellOf begins the names of those.
+const shellOf = "of-"
 
 // shells are those of a run, each rendered once.
 type shells struct {
 	mu    sync.Mutex
 	known map[string]map[string]string
+	// held keep the renderings from being removed until the process ends: jobs
+	// have what they name in the store.
+	held []*dirlock.Lock
 }
 
 // DevShell gives the environment of a development shell of the snapshot's flake:
@@ -105,16 +113,18 @@ func (x *Executor) devShell(ctx context.Context, run *runtime.RunContext, shell 
 		// What is wrong with the shell, print-dev-env says below.
 		drv, _ = x.evalShell(ctx, run, shell)
 	}
-	dir := filepath.Join(run.StateRoot, "devshells", filepath.Base(drv))
+	dir := filepath.Join(shellsDir(run.StateRoot), filepath.Base(drv))
+	if drv != "" {
+		if err := x.holdShell(dir); err != nil {
+			return nil, err
+		}
+	}
 	if env, ok := rendered(dir); drv != "" && ok {
 		fmt.Fprintf(log, "pikaci: the development shell %s is %s, which was rendered before\n", shell, drv)
 		return env, noteShell(of, drv)
 	}
 	args := []string{"print-dev-env", "--json"}
 	if drv != "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
-		}
 		args = append(args, "--profile", filepath.Join(dir, "profile"))
 	}
 	fmt.Fprintf(log, "pikaci: nix %s %s%s\n", strings.Join(args, " "), ofSnapshot, shell)
@@ -133,6 +143,20 @@ func (x *Executor) devShell(ctx context.Context, run *runtime.RunContext, shell 
 	return env, errors.Join(err, noteShell(of, drv))
 }
 
+// holdShell makes the folder of a rendering and keeps it from being removed.
+func (x *Executor) holdShell(dir string) error {
+	l, err := dirlock.Take(dir, true)
+	if errors.Is(err, dirlock.ErrBusy) {
+		// It is being removed at this moment.
+		err = errors.Join(errors.New("its rendering is being removed; try again"), l.Release())
+	}
+	if err == nil {
+		x.shells.held = append(x.shells.held, l)
+		err = l.Touch()
+	}
+	return err
+}
+
 // shellKey is the file that says which derivation a snapshot's shell is; empty
 // where nothing is known of the snapshot.
 func (x *Executor) shellKey(run *runtime.RunContext, shell string) string {
@@ -144,7 +168,7 @@ func (x *Executor) shellKey(run *runtime.RunContext, shell string) string {
 	for _, name := range sortedKeys(x.options.Settings) {
 		fmt.Fprintf(h, " %q=%q", name, x.options.Settings[name])
 	}
-	return filepath.Join(run.StateRoot, "devshells", "of-"+hex.EncodeToString(h.Sum(nil)))
+	return filepath.Join(shellsDir(run.StateRoot), shellOf+hex.EncodeToString(h.Sum(nil)))
 }
 
 func noteShell(of, drv string) error {
