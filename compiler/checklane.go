@@ -23,12 +23,7 @@ func (k *checker) lane(l *laneFile) {
 	if len(l.jobs) == 0 {
 		k.fail(k.p.label(at...), at, nil, "a lane holds at least one job", "lane %s has no jobs", l.id)
 	}
-	for i, glob := range l.paths {
-		if why := badGlob(glob); why != "" {
-			k.fail(k.p.text(glob, i, under("paths")...), under("paths"), nil,
-				"globs are relative to the repository's root, like crates/**", "bad glob %q in paths: %s", glob, why)
-		}
-	}
+	k.globs(under("paths"), l.paths, "a changed path", "a lane is chosen by what it lists", "the repository's root")
 	if l.sharedPrepare == nil && len(l.payloads) > 0 {
 		k.fail(k.p.at(under("payloads")...), under("payloads"), nil,
 			"say shared_prepare: {node_prefix: ..., description: ...}", "lane %s has payloads but no shared_prepare", l.id)
@@ -59,8 +54,19 @@ func (k *checker) lane(l *laneFile) {
 	k.cycles(l)
 }
 
+// globs checks a list of globs that are held against paths: against what, why
+// they know no negation, and what they are relative to.
+func (k *checker) globs(at []string, list []string, against, choice, root string) {
+	for i, glob := range list {
+		if why := badGlob(glob, against, choice); why != "" {
+			k.fail(k.p.text(glob, i, at...), at, nil, "globs are relative to "+root+", like crates/**",
+				"bad glob %q in %s: %s", glob, at[len(at)-1], why)
+		}
+	}
+}
+
 // badGlob says why a glob can't match; empty where it can.
-func badGlob(glob string) string {
+func badGlob(glob, against, choice string) string {
 	switch {
 	case glob == "":
 		return "it is empty"
@@ -69,13 +75,13 @@ func badGlob(glob string) string {
 	case path.IsAbs(glob):
 		return "it is absolute"
 	case strings.HasPrefix(glob, "./") || slices.Contains(strings.Split(glob, "/"), ".."):
-		return "a changed path never holds ./ or .."
+		return against + " never holds ./ or .."
 	case strings.HasSuffix(glob, "/"):
-		return "a changed path is a file and never ends with a slash: " + glob + "**"
+		return against + " is a file and never ends with a slash: " + glob + "**"
 	case strings.HasPrefix(glob, "!"):
-		return "globs know no negation: a lane is chosen by what it lists"
+		return "globs know no negation: " + choice
 	case strings.Contains(glob, "//") || slices.Contains(strings.Split(glob, "/"), "."):
-		return "a changed path never holds // or /./"
+		return against + " never holds // or /./"
 	case windowsPath().MatchString(glob):
 		return "parts of a path are joined by /, a backslash takes the next letter as it is"
 	case strings.ContainsRune(glob, 0):
@@ -192,11 +198,12 @@ func (k *checker) job(l *laneFile, j *jobFile) {
 		case !inside(glob):
 			k.bad(under("artifacts", strconv.Itoa(i)), "artifact glob %q leaves the artifacts folder: want a relative glob without ..", glob)
 		case !doublestar.ValidatePattern(glob):
-			k.bad(under("artifacts", strconv.Itoa(i)), "bad glob %q in artifacts: %s", glob, badGlob(glob))
+			k.bad(under("artifacts", strconv.Itoa(i)), "bad glob %q in artifacts: %s", glob, badGlob(glob, "an artifact", ""))
 		case plan.GlobTooWide(glob):
 			k.bad(under("artifacts", strconv.Itoa(i)), "bad glob %q in artifacts: %s", glob, tooWide)
 		}
 	}
+	k.globs(under("reads"), j.reads, "a path", "a job sees what it lists", "the snapshot's root")
 	k.needs(l, j, under("needs"))
 }
 

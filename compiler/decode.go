@@ -110,6 +110,7 @@ func (d *decoder) job(id string, v datum) jobFile {
 	into(d, v, "retries", &j.retries, d.number)
 	into(d, v, "writable_workspace", &j.writableWorkspace, d.flag)
 	into(d, v, "artifacts", &j.artifacts, d.texts)
+	into(d, v, "reads", &j.reads, d.texts)
 	into(d, v, "needs", &j.needs, d.texts)
 	into(d, v, "cache", &j.cache, func(v datum) *bool { said := d.flag(v); return &said })
 	into(d, v, "finally", &j.finally, d.flag)

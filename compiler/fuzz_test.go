@@ -68,7 +68,7 @@ func FuzzGlob(f *testing.F) {
 		f.Add(glob, "aaaaaaaaaaaaaaaaaaaab")
 	}
 	f.Fuzz(func(t *testing.T, glob, path string) {
-		if badGlob(glob) != "" || len(glob)+len(path) > 1<<12 {
+		if badGlob(glob, "a path", "") != "" || len(glob)+len(path) > 1<<12 {
 			return
 		}
 		_ = gluedStars(glob)

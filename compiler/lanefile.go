@@ -74,7 +74,9 @@ type jobFile struct {
 	retries           int
 	writableWorkspace bool
 	artifacts         []string
-	needs             []string
+	// reads is nil where the lane does not say.
+	reads []string
+	needs []string
 	// cache is nil where the lane does not say.
 	cache   *bool
 	finally bool

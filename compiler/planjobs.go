@@ -52,6 +52,7 @@ func planJob(l *laneFile, roles map[string]role, j *jobFile) plan.Job {
 		Retries:           j.retries,
 		Cache:             reused(l, j),
 		Finally:           j.finally,
+		Reads:             j.reads,
 		StagedPayloads:    stagedPayloads(l, roles, j),
 	}
 	if j.host {

@@ -63,7 +63,7 @@ func TestPlanSchemaAndTypes(t *testing.T) {
 			switch {
 			case !found:
 				t.Errorf("%s.%s is not in #%s", typ.Name(), tag, name)
-			case required == (options == "omitempty"):
+			case required == (options == "omitempty" || options == "omitzero"):
 				t.Errorf("%s.%s: required in CUE %v, %q in Go", typ.Name(), tag, required, options)
 			}
 			delete(inCUE, tag)

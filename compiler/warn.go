@@ -25,11 +25,12 @@ func (k *checker) warn() Diagnostics {
 	byPaths := slices.ContainsFunc(k.lanes, func(l *laneFile) bool { return l.trigger == plan.Branch && len(l.paths) > 0 })
 	for _, l := range k.lanes {
 		k.warnSelection(l, byPaths)
-		k.warnGlobs(l)
+		k.warnGlobs([]string{"lanes", l.id, "paths"}, l.paths)
 		k.warnSaysNothing(l)
 		for i := range l.jobs {
 			k.warnSecrets(l, &l.jobs[i])
 			k.warnCommand(l, &l.jobs[i])
+			k.warnGlobs([]string{"lanes", l.id, "jobs", l.jobs[i].id, "reads"}, l.jobs[i].reads)
 		}
 	}
 	for i := range k.out {
@@ -76,10 +77,9 @@ func (k *checker) warnSelection(l *laneFile, byPaths bool) {
 
 // warnGlobs finds globs that are valid and match something else than they
 // seem to.
-func (k *checker) warnGlobs(l *laneFile) {
-	at := []string{"lanes", l.id, "paths"}
+func (k *checker) warnGlobs(at, globs []string) {
 	seen := map[string]bool{}
-	for i, glob := range l.paths {
+	for i, glob := range globs {
 		what, hint := "", ""
 		switch {
 		case seen[glob]:
@@ -95,7 +95,7 @@ func (k *checker) warnGlobs(l *laneFile) {
 		}
 		seen[glob] = true
 		if what != "" {
-			k.fail(k.p.text(glob, i, at...), at, nil, hint, "glob %q in paths %s", glob, what)
+			k.fail(k.p.text(glob, i, at...), at, nil, hint, "glob %q in %s %s", glob, at[len(at)-1], what)
 		}
 	}
 }
@@ -194,8 +194,8 @@ func (k *checker) warnCommand(l *laneFile, j *jobFile) {
 		"job %s runs a program whose name has spaces: %q", j.id, program)
 }
 
-// Unmatched are globs of paths that match nothing in a source tree: warnings
-// too. They need the tree, which a plan does not depend on.
+// Unmatched are globs of paths and reads that match nothing in a source tree:
+// warnings too. They need the tree, which a plan does not depend on.
 func (c *Catalogue) Unmatched(root fs.FS) Diagnostics {
 	if c.places == nil {
 		return nil
@@ -204,22 +204,30 @@ func (c *Catalogue) Unmatched(root fs.FS) Diagnostics {
 	known := map[string]bool{}
 	for i := range c.lanes {
 		l := &c.lanes[i]
-		at := []string{"lanes", l.id, "paths"}
-		for n, glob := range l.paths {
-			matches, asked := known[glob]
-			if !asked {
-				matches = matchesAny(root, glob)
-				known[glob] = matches
-			}
-			if !matches {
-				k.fail(k.p.text(glob, n, at...), at, nil, folderHint(root, glob), "glob %q in paths matches nothing in the tree", glob)
-			}
+		k.unmatched(root, known, []string{"lanes", l.id, "paths"}, l.paths)
+		for i := range l.jobs {
+			k.unmatched(root, known, []string{"lanes", l.id, "jobs", l.jobs[i].id, "reads"}, l.jobs[i].reads)
 		}
 	}
 	for i := range k.out {
 		k.out[i].Severity = Warning
 	}
 	return c.places.tree.quote(sorted(k.out))
+}
+
+// unmatched warns of a list's globs that match nothing. What is known of globs
+// is asked once.
+func (k *checker) unmatched(root fs.FS, known map[string]bool, at, globs []string) {
+	for n, glob := range globs {
+		matches, asked := known[glob]
+		if !asked {
+			matches = matchesAny(root, glob)
+			known[glob] = matches
+		}
+		if !matches {
+			k.fail(k.p.text(glob, n, at...), at, nil, folderHint(root, glob), "glob %q in %s matches nothing in the tree", glob, at[len(at)-1])
+		}
+	}
 }
 
 // matchesAny reports whether a glob matches a file of a tree. A folder is no

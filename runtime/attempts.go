@@ -134,7 +134,7 @@ func (r *run) freshInstance(ctx context.Context, t Task) *event.Outcome {
 func (r *run) execute(ctx context.Context, t Task) (event.Outcome, error) {
 	// A build that is known reads no snapshot: its executor says if one does.
 	if t.Node.NixBuild == nil {
-		if err := r.Run.NeedSnapshot(ctx); err != nil {
+		if err := t.Job().needWorkspace(ctx); err != nil {
 			return infra(err), err
 		}
 	}

@@ -2,8 +2,12 @@ package runtime
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/schema/plan"
@@ -70,6 +74,17 @@ type RunContext struct {
 	// OwnSnapshot, if set, is called with that hash before anything reads the
 	// snapshot: it may be a link to an earlier run's, and is a copy then.
 	OwnSnapshot func(ctx context.Context, hash string) error
+	// Views are parts of the snapshot; nil where no job has one of its own.
+	Views Views
+}
+
+// Views are parts of a snapshot, for jobs that say what they read.
+type Views interface {
+	// Hash is the content hash of what the globs match.
+	Hash(ctx context.Context, globs []string) (string, error)
+	// Make makes a folder that holds what the globs match and nothing else,
+	// once.
+	Make(ctx context.Context, globs []string, folder string) error
 }
 
 // NeedSnapshot makes the snapshot one that can be read by whatever is carried
@@ -130,6 +145,36 @@ type Limits struct {
 	// ArtifactBytes and ArtifactFiles bound all artifacts of one job.
 	ArtifactBytes int64
 	ArtifactFiles int
+}
+
+// Workspace is the folder that holds what the job sees of the snapshot: all, or
+// what it says that it reads. It is there while a node of the job is carried
+// out.
+func (j *JobContext) Workspace() string {
+	if j.Job.Reads == nil {
+		return j.Snapshot
+	}
+	globs := slices.Compact(slices.Sorted(slices.Values(j.Job.Reads)))
+	sum := sha256.Sum256([]byte(strings.Join(globs, "\x00")))
+	return filepath.Join(j.RunContext.Dir, "views", hex.EncodeToString(sum[:8]))
+}
+
+// WorkspaceHash is the content hash of that.
+func (j *JobContext) WorkspaceHash(ctx context.Context) (string, error) {
+	if j.Job.Reads == nil {
+		return j.SnapshotHash, nil
+	}
+	return j.Views.Hash(ctx, j.Job.Reads)
+}
+
+// needWorkspace makes the snapshot, and what the job sees of it, ones that can
+// be read.
+func (j *JobContext) needWorkspace(ctx context.Context) error {
+	err := j.NeedSnapshot(ctx)
+	if err == nil && j.Job.Reads != nil {
+		err = j.Views.Make(ctx, j.Job.Reads, j.Workspace())
+	}
+	return err
 }
 
 // ArtifactsDir is where the job's artifacts are kept: Dir/artifacts.

@@ -25,12 +25,15 @@ type groupHolds struct {
 	release map[string]func()
 	// told are groups that it was said of that they are waited for.
 	told map[string]bool
-	// elsewhere: another process holds a group that is wanted.
+	// elsewhere: another process holds a group, or a cache, that is wanted.
 	elsewhere bool
 }
 
-// mayStart reports whether the node's lane has its group, or just took it.
-func (r *run) mayStart(n *plan.Node) bool {
+// mayStart reports whether the node's lane has its group and its cache, or just
+// took them.
+func (r *run) mayStart(n *plan.Node) bool { return r.hasGroup(n) && r.mayUseCache(n) }
+
+func (r *run) hasGroup(n *plan.Node) bool {
 	if n.NixBuild != nil {
 		return true
 	}

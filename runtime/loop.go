@@ -39,6 +39,7 @@ type run struct {
 	// that was.
 	laneEnds map[*plan.Lane]time.Time
 	groups   groupHolds
+	caches   cacheHolds
 	// roots names for each skipped node the node whose end made it so.
 	roots    map[string]string
 	outcomes map[string]event.Outcome
@@ -252,6 +253,7 @@ func (r *run) take(m message) {
 	case m.node.NixBuild != nil:
 		r.builds--
 	case m.node.HostCommand != nil:
+		r.releaseCache(m.node)
 		r.running.free(r.byID[m.node.Jobs[0]].Job)
 	case m.node.IncusInstance != nil && m.outcome.Verdict == event.Cached: // none was made
 		delete(r.housed, m.node.IncusInstance.Job)

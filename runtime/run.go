@@ -43,6 +43,8 @@ type Config struct {
 	// Groups are the concurrency groups of the host; nil: those of this run
 	// only.
 	Groups Groups
+	// Caches are what lanes keep for host jobs; nil: they are not held here.
+	Caches Caches
 	// Secrets are the values of all secrets that the plan's jobs name.
 	Secrets map[string]string
 	Limits  Limits
@@ -287,6 +289,7 @@ func newRun(c *Config, cancel context.CancelCauseFunc) *run {
 		messages: make(chan message), cancels: make(map[*plan.Node]context.CancelCauseFunc),
 		begun: make(map[*plan.Lane]bool), laneEnds: make(map[*plan.Lane]time.Time),
 		groups:  groupHolds{lanes: make(map[string]*plan.Lane), release: make(map[string]func()), told: make(map[string]bool)},
+		caches:  cacheHolds{jobs: make(map[*plan.Lane]*jobRun), release: make(map[*plan.Node]func()), told: make(map[string]bool)},
 		started: time.Now(),
 	}
 	if c.Resume != nil {

@@ -50,7 +50,7 @@ type instances interface {
 
 func (x *execution) executors(ctx context.Context) (*executors, error) {
 	e := &executors{nix: nix.New(nix.Options{Settings: x.runner.Nix.Settings, Installables: x.installables()})}
-	e.host = host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv, DevShell: e.nix.DevShell})
+	e.host = host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv, DevShell: e.nix.DevShell, ShellDerivation: e.nix.ShellDerivation})
 	builds, guests := false, false
 	for i := range x.jobs {
 		builds = builds || len(x.jobs[i].StagedPayloads) > 0 || x.jobs[i].DevShell != ""
@@ -239,7 +239,7 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 	c := runtime.Config{
 		Plan: x.plan, Version: ownVersion(),
 		Run:    runtime.NewRunContext(x.stateRoot, dir.ID, x.source),
-		Builds: e.nix, Hosts: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
+		Builds: e.nix, Hosts: e.host, Caches: e.host, Journal: journal, Secrets: x.secrets, Limits: x.limits,
 		Job: x.flags.job, Capacity: x.capacity, FailFast: x.flags.failFast, Timeout: x.flags.timeout, PrepareOnly: x.flags.prepareOnly,
 		AllowEmpty:   x.flags.allowEmpty,
 		HostDigest:   x.hostDigest(),
@@ -249,7 +249,8 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 		NoCache:      x.flags.noCache,
 	}
 	store := &result.Store{StateRoot: x.stateRoot, Builds: e.nix, Guests: e.guests, Hosts: e.host}
-	c.Results, c.Run.OwnSnapshot = store, ownSnapshot(c.Run.Snapshot)
+	views := &snapshot.Views{Snapshot: c.Run.Snapshot}
+	c.Results, c.Run.OwnSnapshot, c.Run.Views = store, ownSnapshot(c.Run.Snapshot), views
 	if e.guests != nil {
 		c.Instances, c.Guests, c.Releaser, c.Adopter = e.guests, e.guests, e.guests, e.guests
 		c.Keeper = &keeper{instances: e.guests, stateRoot: x.stateRoot, run: dir.ID}
@@ -260,7 +261,7 @@ func (x *execution) config(e *executors, dir *record.Dir, journal *record.Journa
 	}
 	c.HostSetup = func(ctx context.Context, argv []string) error { return x.hostSetup(ctx, dir, argv) }
 	c.TakeSnapshot = func(ctx context.Context) (event.SnapshotTaken, error) {
-		return x.takeSnapshot(ctx, dir, c.Run, store, pump.Event)
+		return x.takeSnapshot(ctx, dir, c.Run, views, store, pump.Event)
 	}
 	c.OpenJob = func(j *runtime.JobContext) (func() error, error) { return openJob(dir, j, journal, pump) }
 	return c
@@ -296,19 +297,19 @@ func (x *execution) hostSetup(ctx context.Context, dir *record.Dir, argv []strin
 	return nil
 }
 
-func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir, run runtime.RunContext, store *result.Store, tell func(event.Event)) (event.SnapshotTaken, error) {
+func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir, run runtime.RunContext, views *snapshot.Views, store *result.Store, tell func(event.Event)) (event.SnapshotTaken, error) {
 	var taken event.SnapshotTaken
 	asked := make(chan struct{})
 	go func() {
 		defer close(asked)
 		taken.GitHead, taken.GitDirty = gitState(ctx, x.source)
 	}()
-	r, earlier := x.sameAsBefore(ctx, run, store)
+	tree, earlier := x.sameAsBefore(ctx, run, store)
 	var err error
 	if earlier != "" {
 		err = linkSnapshot(run, earlier)
 	} else {
-		r, err = snapshot.TakeWatched(ctx, x.source, run.Snapshot, snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot},
+		tree, err = snapshot.TakeTree(ctx, x.source, run.Snapshot, snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot},
 			func(bytes, total int64) {
 				tell(event.Event{Time: time.Now().UTC(), Transfer: &event.Transfer{Phase: event.Snapshot, Bytes: bytes, TotalBytes: total}})
 			})
@@ -317,6 +318,8 @@ func (x *execution) takeSnapshot(ctx context.Context, dir *record.Dir, run runti
 	if err != nil {
 		return event.SnapshotTaken{}, err
 	}
+	views.Know(tree)
+	r := tree.Result()
 	taken.ContentHash, taken.Files, taken.Bytes, taken.CopyOf = r.ContentHash, r.Files, r.Bytes, earlier
 	return taken, dir.WriteSnapshot(x.source, taken)
 }

@@ -18,8 +18,8 @@ import (
 // the source tree as it is now. Nothing reads a copy of the tree then, and to
 // make one takes longer than all else: the snapshot of the run that it names is
 // the same. Only where every job has passed before is the tree read for that.
-func (x *execution) sameAsBefore(ctx context.Context, run runtime.RunContext, store *result.Store) (r snapshot.Result, earlier string) {
-	none := snapshot.Result{}
+func (x *execution) sameAsBefore(ctx context.Context, run runtime.RunContext, store *result.Store) (t *snapshot.Tree, earlier string) {
+	var none *snapshot.Tree
 	if x.flags.noCache || x.flags.prepareOnly || len(x.jobs) == 0 {
 		return none, ""
 	}
@@ -28,11 +28,13 @@ func (x *execution) sameAsBefore(ctx context.Context, run runtime.RunContext, st
 			return none, ""
 		}
 	}
-	r, err := snapshot.Hash(ctx, x.source, snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
+	t, err := snapshot.Read(ctx, x.source, snapshot.Filter{Exclude: x.plan.Snapshot.Exclude, Avoid: x.stateRoot})
 	if err != nil {
 		return none, "" // taking the snapshot will say it
 	}
-	run.SnapshotHash = r.ContentHash
+	views := &snapshot.Views{Snapshot: run.Snapshot}
+	views.Know(t)
+	run.SnapshotHash, run.Views = t.Result().ContentHash, views
 	commands := map[string][]string{}
 	for i := range x.plan.Nodes {
 		if n := &x.plan.Nodes[i]; !n.Prepares() {
@@ -45,12 +47,15 @@ func (x *execution) sameAsBefore(ctx context.Context, run runtime.RunContext, st
 		if !l.Found {
 			return none, ""
 		}
-		earlier = l.Run
+		// A job that reads a part of the tree may have passed with another one.
+		if store.SnapshotHash(l.Run) == run.SnapshotHash {
+			earlier = l.Run
+		}
 	}
-	if info, err := os.Lstat(filepath.Join(x.stateRoot, "runs", earlier, "snapshot")); err != nil || !info.IsDir() {
+	if info, err := os.Lstat(filepath.Join(x.stateRoot, "runs", earlier, "snapshot")); earlier == "" || err != nil || !info.IsDir() {
 		return none, ""
 	}
-	return r, earlier
+	return t, earlier
 }
 
 // linkSnapshot makes the run's snapshot a link to that of an earlier run.

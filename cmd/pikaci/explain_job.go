@@ -2,13 +2,17 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/runtime/report"
+	"github.com/sledtools/pikaci/schema/plan"
 )
 
 // lastLines is how many lines of a job that did not pass are shown.
@@ -39,6 +43,7 @@ func explainJob(s *session, set *pflag.FlagSet, r *records, asJSON bool, args []
 	if !ok {
 		return fmt.Errorf("explain job %s: the plan of run %s does not have it", j.ID, past.Run.ID)
 	}
+	x.Changed = changedSince(dir, p, j)
 	if asJSON {
 		if _, err := s.stdout.Write(document(x)); err != nil {
 			return err
@@ -66,4 +71,30 @@ func tellingLines(dir *record.Dir, j *record.JobRecord) ([]string, error) {
 		return last, err
 	}
 	return report.LastLines(dir, j.ID, []event.Stream{event.Host}, lastLines)
+}
+
+// changedSince names files that a job which ran saw otherwise than its last
+// pass did.
+func changedSince(dir *record.Dir, p *plan.Plan, j *record.JobRecord) []string {
+	if j.Result == nil || !record.ValidID(j.Result.Run) ||
+		!slices.Contains(j.Result.Differs, "snapshot") && !slices.Contains(j.Result.Differs, event.PartReads) {
+		return nil
+	}
+	saw := func(id string) string {
+		run := runtime.NewRunContext(dir.StateRoot(), id, "")
+		c := runtime.Contexts(p, &run, j.ID, nil, runtime.Limits{})[j.ID]
+		if c == nil {
+			return ""
+		}
+		folder, err := filepath.EvalSymlinks(c.Workspace())
+		if err != nil {
+			return ""
+		}
+		return folder
+	}
+	before, now := saw(j.Result.Run), saw(dir.ID)
+	if before == "" || now == "" {
+		return nil
+	}
+	return differing(before, now)
 }

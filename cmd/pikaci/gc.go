@@ -20,8 +20,8 @@ func gcCommand() command {
 		name:    "gc",
 		args:    "[flags]",
 		summary: "remove what runs without a live owner left: instances, processes, old directories",
-		about: "gc removes the instances and processes of runs that were killed, and run\n" +
-			"directories but the newest. It judges runs of one state root; what is of another one, or of a run\n" +
+		about: "gc removes the instances and processes of runs that were killed, run\n" +
+			"directories but the newest, and caches that nobody used for long. It judges runs of one state root; what is of another one, or of a run\n" +
 			"that goes on, is never touched. Nothing is removed unless all could be listed.\n" +
 			"Exit code: 0 done, 4 something could not be listed or removed, 64 usage.",
 		examples: []string{
@@ -38,6 +38,7 @@ func gcCommand() command {
 			set.BoolVar(&f.dryRun, "dry-run", false, "print what would go and why, and remove nothing")
 			set.BoolVar(&f.json, "json", false, "print all that was looked at as JSON")
 			set.DurationVar(&f.olderThan, "older-than", 24*time.Hour, "`TIME` for which killed runs' directories and orphans stay (default 24h)")
+			set.DurationVar(&f.cacheAge, "cache-age", 30*24*time.Hour, "`TIME` after its last use for which stays what lanes keep for host jobs\n(host_cache), and what was rendered of development shells (default 720h)")
 			set.BoolVar(&f.kept, "kept", false, "also take instances that exec --keep left, before their time is over")
 			set.BoolVar(&f.orphans, "orphans", false, "also take instances whose run directory is gone")
 			set.StringVar(&f.run, "run", "", "`RUN` look at one run alone: its id, the beginning of it, or latest")
@@ -56,7 +57,7 @@ type gcFlags struct {
 	set                   *pflag.FlagSet
 	socket, run           string
 	keep                  int
-	olderThan             time.Duration
+	olderThan, cacheAge   time.Duration
 	dryRun, json, orphans bool
 	kept                  bool
 }
@@ -64,6 +65,9 @@ type gcFlags struct {
 func (f *gcFlags) collect(ctx context.Context, s *session) error {
 	if err := noneEmpty(f.set); err != nil {
 		return err
+	}
+	if f.cacheAge < 0 {
+		return usage("", "--cache-age %s: want 0s or more", f.cacheAge)
 	}
 	if f.keep < 0 {
 		return usage("", "--keep %d: want 0 or more", f.keep)
@@ -97,7 +101,7 @@ func (f *gcFlags) options(ctx context.Context, s *session) (gc.Options, error) {
 	if err != nil {
 		return gc.Options{}, err
 	}
-	o := gc.Options{StateRoot: root, Keep: f.keep, OlderThan: f.olderThan, Orphans: f.orphans, Kept: f.kept, Run: f.run, Now: time.Now()}
+	o := gc.Options{StateRoot: root, Keep: f.keep, OlderThan: f.olderThan, CacheAge: f.cacheAge, Orphans: f.orphans, Kept: f.kept, Run: f.run, Now: time.Now()}
 	if f.run != "" {
 		// One whose directory is gone is known by its whole id alone.
 		d, err := f.find(s, f.run)
@@ -136,7 +140,7 @@ func printItemsJSON(w io.Writer, items []gc.Item) error {
 // printItems prints a line for each thing that goes, or that somebody may
 // wonder about; what is simply kept is counted.
 func printItems(w io.Writer, items []gc.Item, dry bool) error {
-	kept := 0
+	kept, shared := 0, 0
 	for _, i := range items {
 		what := "instance " + i.Name
 		switch i.Kind {
@@ -144,6 +148,10 @@ func printItems(w io.Writer, items []gc.Item, dry bool) error {
 			what = "directory " + i.Name
 		case gc.Process:
 			what = "process " + i.Name + " of job " + i.Job
+		case gc.HostCache:
+			what = "cache " + i.Name
+		case gc.DevShell:
+			what = "development shell " + i.Name
 		}
 		var err error
 		switch {
@@ -155,6 +163,8 @@ func printItems(w io.Writer, items []gc.Item, dry bool) error {
 			_, err = fmt.Fprintf(w, "removed: %s: %s\n", what, i.Why)
 		case i.Kind == gc.Instance:
 			_, err = fmt.Fprintf(w, "kept: %s: %s\n", what, i.Why)
+		case i.Kind == gc.HostCache || i.Kind == gc.DevShell:
+			shared++
 		default:
 			kept++
 		}
@@ -163,6 +173,9 @@ func printItems(w io.Writer, items []gc.Item, dry bool) error {
 		}
 	}
 	_, err := fmt.Fprintf(w, "kept: %d run directories\n", kept)
+	if shared > 0 && err == nil {
+		_, err = fmt.Fprintf(w, "kept: %d caches and development shells\n", shared)
+	}
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -124,7 +125,9 @@ func (x *execution) byHand(dir *record.Dir, r record.Run, job string) (string, e
 			command = n.Command()
 		}
 	}
-	if j.Job.Host() {
+	if _, err := os.Stat(j.Workspace()); j.Job.Reads != nil && err != nil {
+		lines = append(lines, "# "+neverRan(r, job))
+	} else if j.Job.Host() {
 		lines = append(lines, x.hostByHand(j, command)...)
 	} else {
 		guest, err := incus.ByHand(x.incusOptions(), j, command, shellQuoted)
@@ -136,6 +139,15 @@ func (x *execution) byHand(dir *record.Dir, r record.Run, job string) (string, e
 		}
 	}
 	return strings.Join(lines, "\n") + "\n", nil
+}
+
+// neverRan says where there is no folder of what a job reads: it was not carried
+// out in this run.
+func neverRan(r record.Run, job string) string {
+	if j, err := jobOf(r, job); err == nil && j.CachedFrom != "" {
+		return "The job did not run here: its pass is of run " + j.CachedFrom + ". See: pikaci reproduce " + j.CachedFrom + " " + job
+	}
+	return "The run did not get further: the job was not carried out."
 }
 
 // buildByHand is a build as a run asks Nix for it, but for its root: the
@@ -165,7 +177,7 @@ func (x *execution) hostByHand(j *runtime.JobContext, command []string) []string
 	}
 	words = append(words, `"HOME=$dir/home"`, `"PIKACI_ARTIFACTS=$dir/artifacts"`)
 	return []string{"# A host job, in a copy of the snapshot of its own.", "dir=$(mktemp -d)", `trap 'rm -rf "$dir"' EXIT`,
-		`mkdir "$dir/home" "$dir/artifacts"`, "cp -a " + shellQuoted(j.Snapshot) + ` "$dir/workspace"`,
+		`mkdir "$dir/home" "$dir/artifacts"`, "cp -a " + shellQuoted(j.Workspace()) + ` "$dir/workspace"`,
 		`cd "$dir/workspace"/` + shellQuoted(j.Job.WorkingDir), strings.Join(words, " ") + " " + quotedAll(command)}
 }
 

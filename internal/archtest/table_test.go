@@ -104,7 +104,7 @@ var rules = []rule{
 	},
 	{
 		pkg:   "runtime/nix",
-		ours:  []string{"internal/atomicfile", "runtime", "runtime/event", "runtime/payload", "runtime/process", "schema/plan"},
+		ours:  []string{"internal/atomicfile", "internal/dirlock", "runtime", "runtime/event", "runtime/payload", "runtime/process", "schema/plan"},
 		third: []string{"golang.org/x/sys"},
 		tests: []string{"runtime/runtimetest"},
 	},
@@ -120,11 +120,11 @@ var rules = []rule{
 	{pkg: "runtime/incus/internal/...", third: []string{"github.com/lxc/incus"}},
 	{
 		pkg:   "runtime/host",
-		ours:  []string{"runtime", "runtime/artifact", "runtime/event", "runtime/process", "runtime/snapshot", "schema/plan"},
+		ours:  []string{"internal/dirlock", "runtime", "runtime/artifact", "runtime/event", "runtime/process", "runtime/snapshot", "schema/plan"},
 		tests: []string{"runtime/runtimetest"},
 	},
 	{pkg: "runtime/group", not: offline},
-	{pkg: "runtime/snapshot", third: []string{"golang.org/x/sync", "golang.org/x/sys"}, not: offline},
+	{pkg: "runtime/snapshot", third: []string{"github.com/bmatcuk/doublestar", "golang.org/x/sync", "golang.org/x/sys"}, not: offline},
 	{
 		pkg:   "runtime/record",
 		ours:  []string{"internal/atomicfile", "runtime/event", "schema/plan"},
@@ -141,7 +141,7 @@ var rules = []rule{
 	},
 	{
 		pkg:   "runtime/gc",
-		ours:  []string{"runtime/host", "runtime/incus", "runtime/record", "runtime/result"},
+		ours:  []string{"internal/dirlock", "runtime/host", "runtime/incus", "runtime/nix", "runtime/record", "runtime/result"},
 		not:   offline,
 		tests: []string{"runtime", "runtime/event", "runtime/runtimetest", "schema/plan"},
 	},
@@ -164,6 +164,7 @@ var rules = []rule{
 	},
 
 	// A leaf that both halves use.
+	{pkg: "internal/dirlock", not: offline},
 	{pkg: "internal/atomicfile", third: []string{"golang.org/x/sys"}, not: offline},
 
 	// Tests only.

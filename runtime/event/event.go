@@ -29,6 +29,7 @@ type Event struct {
 	PayloadReady   *PayloadReady   `json:"payload_ready,omitempty"`
 	ResultLookedUp *ResultLookedUp `json:"result_looked_up,omitempty"`
 	GroupWaited    *GroupWaited    `json:"group_waited,omitempty"`
+	CacheWaited    *CacheWaited    `json:"cache_waited,omitempty"`
 	LeaseIntended  *Lease          `json:"lease_intended,omitempty"`
 	LeaseTaken     *Lease          `json:"lease_taken,omitempty"`
 	LeaseReleased  *Lease          `json:"lease_released,omitempty"`
@@ -249,6 +250,10 @@ type Part struct {
 	Value string `json:"value"`
 }
 
+// PartReads is the name of the part that is what the job says that it reads of
+// the snapshot.
+const PartReads = "reads"
+
 // Exposure is a place under the run directory that links to the output.
 type Exposure struct {
 	Job  string `json:"job"`
@@ -328,6 +333,14 @@ type LogTruncated struct {
 type GroupWaited struct {
 	Lane   string `json:"lane"`
 	Group  string `json:"group"`
+	Holder string `json:"holder"`
+}
+
+// CacheWaited says that a host job can't start yet: another one has what their
+// lane keeps, of this run or of another one of the state root.
+type CacheWaited struct {
+	Job    string `json:"job"`
+	Lane   string `json:"lane"`
 	Holder string `json:"holder"`
 }
 
@@ -430,12 +443,13 @@ const (
 	ForInstance Awaited = "instance"
 	ForJob      Awaited = "job"
 	ForGroup    Awaited = "group"
+	ForCache    Awaited = "cache"
 )
 
 // Waiting is a job whose command is not begun.
 type Waiting struct {
 	Job string  `json:"job"`
 	For Awaited `json:"for"`
-	// Name is the node or job that is waited for, or who has the group.
+	// Name is the node or job that is waited for, or who has the group or the cache.
 	Name string `json:"name,omitempty"`
 }

@@ -21,7 +21,7 @@ func Collect(ctx context.Context, o Options, items []Item) error {
 	byRun := map[string][]*Item{}
 	var runs []string
 	for i := range items {
-		if !items[i].Remove {
+		if !items[i].Remove || items[i].Kind == HostCache || items[i].Kind == DevShell {
 			continue
 		}
 		if byRun[items[i].Run] == nil {
@@ -37,6 +37,9 @@ func Collect(ctx context.Context, o Options, items []Item) error {
 	}
 	if err := result.Prune(o.StateRoot, o.Now); failed == nil {
 		failed = err
+	}
+	if o.Run == "" {
+		failed = errors.Join(failed, o.collectShared(items))
 	}
 	return failed
 }

@@ -37,6 +37,9 @@ type Options struct {
 	// of a run that was killed and may be resumed, and an instance whose run
 	// directory is gone.
 	OlderThan time.Duration
+	// CacheAge is for how long what lanes and runs share stays, counted from its
+	// last use: what lanes keep for host jobs, and rendered development shells.
+	CacheAge time.Duration
 	// Kept takes instances that were kept, before their time is over.
 	Kept bool
 	// Orphans takes instances whose run directory is gone, too.
@@ -55,6 +58,10 @@ const (
 	RunDirectory Kind = "run_directory"
 	// Process is one of a host job that outlived its pikaci.
 	Process Kind = "process"
+	// HostCache is what a lane keeps for its host jobs.
+	HostCache Kind = "host_cache"
+	// DevShell is a rendered development shell.
+	DevShell Kind = "dev_shell"
 )
 
 // Item is one thing that was looked at.
@@ -75,6 +82,8 @@ type Item struct {
 
 	found incus.Found
 	left  host.Left
+	// key is the lane or the derivation of what runs share.
+	key string
 }
 
 // Plan looks at everything and says what goes, and touches nothing. An error
@@ -132,7 +141,11 @@ func Plan(ctx context.Context, o Options) ([]Item, error) {
 		items = append(items, item)
 	}
 	keepPasses(dirs, items)
-	return items, nil
+	if o.Run != "" {
+		return items, nil
+	}
+	shared, err := o.shared(dirs)
+	return append(items, shared...), err
 }
 
 // instance judges one instance.

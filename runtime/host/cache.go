@@ -9,9 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 
+	"github.com/sledtools/pikaci/internal/dirlock"
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/snapshot"
 )
@@ -25,7 +24,10 @@ import (
 //	<state root>/caches/<lane>/cache      PIKACI_CACHE
 type cache struct {
 	dir  string
-	lock *os.File
+	lock *dirlock.Lock
+	// left is the job of a pikaci that was killed while it had the cache; it may
+	// live on, and write where the next one works.
+	left holder
 }
 
 func (c *cache) workspace() string { return filepath.Join(c.dir, "workspace") }
@@ -34,51 +36,59 @@ func (c *cache) own() string       { return filepath.Join(c.dir, "cache") }
 // holder is who has a cache.
 type holder struct{ Run, Job string }
 
-// lookAgain is how long a job that waits for its lane's cache sleeps.
-const lookAgain = 100 * time.Millisecond
+func (h holder) String() string { return "job " + h.Job + " of run " + h.Run }
 
-// openCache takes the cache of the job's lane, and waits while another job has
-// it.
-func openCache(ctx context.Context, j *runtime.JobContext) (*cache, error) {
-	c := &cache{dir: filepath.Join(j.StateRoot, "caches", j.Lane.ID)}
-	if err := os.MkdirAll(c.own(), 0o755); err != nil {
-		return nil, err
+// cachesDir holds the caches of a state root, by lane.
+func cachesDir(stateRoot string) string { return filepath.Join(stateRoot, "caches") }
+
+// Hold takes the cache of the job's lane for the job, until release is called,
+// or says who has it. It waits for nothing.
+func (x *Executor) Hold(j *runtime.JobContext) (release func(), by string, err error) {
+	c, by, err := takeCache(j)
+	if c == nil {
+		return nil, by, err
 	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.held[j.Job.ID] = c
+	return func() {
+		x.mu.Lock()
+		delete(x.held, j.Job.ID)
+		x.mu.Unlock()
+		c.release()
+	}, "", nil
+}
+
+func (x *Executor) heldFor(job string) *cache {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.held[job]
+}
+
+// takeCache takes the cache of the job's lane, or says who has it.
+func takeCache(j *runtime.JobContext) (*cache, string, error) {
+	c := &cache{dir: filepath.Join(cachesDir(j.StateRoot), j.Lane.ID)}
 	var err error
-	if c.lock, err = os.OpenFile(filepath.Join(c.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
-		return nil, err
+	c.lock, err = dirlock.Take(c.dir, false)
+	if errors.Is(err, dirlock.ErrBusy) {
+		defer c.lock.Release()
+		return nil, c.holder().String(), nil
 	}
-	said := holder{}
-	for {
-		err := syscall.Flock(int(c.lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			break
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
-			return nil, errors.Join(fmt.Errorf("lock %s: %w", c.dir, err), c.lock.Close())
-		}
-		if h := c.holder(); h != said {
-			said = h
-			fmt.Fprintf(j.Logs.Host, "pikaci: wait for the cache of lane %s: job %s of run %s has it\n", j.Lane.ID, h.Job, h.Run)
-		}
-		select {
-		case <-time.After(lookAgain):
-		case <-ctx.Done():
-			return nil, errors.Join(context.Cause(ctx), c.lock.Close())
-		}
+	if err != nil {
+		return nil, "", fmt.Errorf("lock %s: %w", c.dir, err)
 	}
-	// A name that is left is that of a pikaci that was killed; its job may
-	// live on, and write where the next one works.
-	if h := c.holder(); h.Run != "" {
-		if err := endJob(j.StateRoot, h.Run, h.Job); err != nil {
-			return nil, errors.Join(err, c.lock.Close())
-		}
+	// Until its job is ended, the name of one that was killed stays there.
+	if c.left = c.holder(); c.left.Run == "" {
+		err = c.note(holder{j.ID, j.Job.ID})
 	}
-	return c, c.note(holder{j.ID, j.Job.ID})
+	if err != nil {
+		return nil, "", errors.Join(err, c.lock.Release())
+	}
+	return c, "", nil
 }
 
 func (c *cache) holder() (h holder) {
-	b, err := io.ReadAll(io.NewSectionReader(c.lock, 0, 1000))
+	b, err := io.ReadAll(io.NewSectionReader(c.lock.File, 0, 1000))
 	if err == nil {
 		json.Unmarshal(b, &h)
 	}
@@ -88,18 +98,35 @@ func (c *cache) holder() (h holder) {
 func (c *cache) note(h holder) error {
 	b, err := json.Marshal(h)
 	if err == nil {
-		err = c.lock.Truncate(0)
+		err = c.lock.File.Truncate(0)
 	}
 	if err == nil {
-		_, err = c.lock.WriteAt(b, 0)
+		_, err = c.lock.File.WriteAt(b, 0)
 	}
 	return err
 }
 
 // release gives the cache to the next job.
 func (c *cache) release() {
-	c.lock.Truncate(0)
-	c.lock.Close()
+	if c.left.Run == "" {
+		c.lock.File.Truncate(0)
+	}
+	c.lock.Touch()
+	c.lock.Release()
+}
+
+// ready ends what a killed job left in the cache, and makes its folders.
+func (c *cache) ready(j *runtime.JobContext) error {
+	if c.left.Run != "" {
+		if err := endJob(j.StateRoot, c.left.Run, c.left.Job); err != nil {
+			return err
+		}
+		if err := c.note(holder{j.ID, j.Job.ID}); err != nil {
+			return err
+		}
+		c.left = holder{}
+	}
+	return os.MkdirAll(c.own(), 0o755)
 }
 
 // refresh makes the kept workspace hold the snapshot.
@@ -112,7 +139,7 @@ func (c *cache) refresh(ctx context.Context, j *runtime.JobContext) error {
 			return err
 		}
 	}
-	now, err := snapshot.Paths(j.Snapshot)
+	now, err := snapshot.Paths(j.Workspace())
 	if err != nil {
 		return err
 	}
@@ -121,7 +148,7 @@ func (c *cache) refresh(ctx context.Context, j *runtime.JobContext) error {
 	if err := writeList(list, append(before, now...)); err != nil {
 		return err
 	}
-	did, err := snapshot.Refresh(ctx, j.Snapshot, c.workspace(), before)
+	did, err := snapshot.Refresh(ctx, j.Workspace(), c.workspace(), before)
 	if err != nil {
 		return err
 	}

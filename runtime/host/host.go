@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sledtools/pikaci/runtime"
@@ -28,13 +29,22 @@ type Options struct {
 	// flake; a shell that can't be made is an outcome that says why. What it
 	// says of its work goes to log.
 	DevShell func(ctx context.Context, run *runtime.RunContext, shell string, log io.Writer) (map[string]string, event.Outcome, error)
+	// ShellDerivation names what that shell is made by; equal names are equal
+	// shells.
+	ShellDerivation func(ctx context.Context, run *runtime.RunContext, shell string) (string, error)
 }
 
 // Executor runs host jobs.
-type Executor struct{ options Options }
+type Executor struct {
+	options Options
+
+	mu sync.Mutex
+	// held are the caches of jobs that may be begun, by job.
+	held map[string]*cache
+}
 
 // New makes an executor.
-func New(o Options) *Executor { return &Executor{o} }
+func New(o Options) *Executor { return &Executor{options: o, held: make(map[string]*cache)} }
 
 // places are the folders of one job's attempt.
 type places struct {
@@ -63,7 +73,7 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 		if out, err = x.shell(ctx, j, p); err != nil || out.Verdict != event.Passed {
 			return err
 		}
-		if release, err = prepare(ctx, j, p); err != nil {
+		if release, err = x.prepare(ctx, j, p); err != nil {
 			return fmt.Errorf("copy the snapshot for the job: %w", err)
 		}
 		return nil
@@ -100,16 +110,27 @@ func (x *Executor) shell(ctx context.Context, j *runtime.JobContext, p *places) 
 }
 
 // prepare makes the job's workspace; release gives back what it took for it.
-func prepare(ctx context.Context, j *runtime.JobContext, p *places) (release func(), err error) {
+func (x *Executor) prepare(ctx context.Context, j *runtime.JobContext, p *places) (release func(), err error) {
 	if !j.Job.HostCache {
-		return func() {}, snapshot.Fill(ctx, j.Snapshot, p.workspace)
+		return func() {}, snapshot.Fill(ctx, j.Workspace(), p.workspace)
 	}
-	c, err := openCache(ctx, j)
-	if err != nil {
-		return func() {}, err
+	release = func() {}
+	c := x.heldFor(j.Job.ID)
+	if c == nil { // nobody held it for the job
+		var by string
+		if c, by, err = takeCache(j); err != nil {
+			return release, err
+		}
+		if c == nil {
+			return release, fmt.Errorf("%s has the cache of lane %s", by, j.Lane.ID)
+		}
+		release = c.release
+	}
+	if err := c.ready(j); err != nil {
+		return release, err
 	}
 	p.workspace, p.cache = c.workspace(), c.own()
-	return c.release, c.refresh(ctx, j)
+	return release, c.refresh(ctx, j)
 }
 
 func (x *Executor) command(ctx context.Context, t runtime.Task, p *places) (event.Outcome, error) {

@@ -2,7 +2,6 @@ package host_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -208,40 +207,57 @@ func await(t *testing.T, log *runtimetest.Log, words string) {
 func TestOneJobHasALanesCacheAtATime(t *testing.T) {
 	b := newBench(t).cached()
 	n := b.next("second", nil)
-	hostLog := n.job.Logs.Host.(*runtimetest.Log)
-	gate := filepath.Join(t.TempDir(), "gate")
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		b.run(`echo begun; echo first >order; until [ -e ` + gate + ` ]; do sleep 0.01; done; cat order`)
-	})
-	await(t, b.out, "begun")
-	wg.Go(func() { n.run(`echo second >>order; cat order`) })
-	await(t, hostLog, "wait for the cache of lane lane: job job of run run has it")
-	if err := os.WriteFile(gate, nil, 0o644); err != nil {
-		t.Fatal(err)
+	release, by, err := b.x.Hold(b.job)
+	if release == nil || err != nil {
+		t.Fatal(by, err)
 	}
-	wg.Wait()
-	if b.out.String() != "begun\nfirst\n" || n.out.String() != "first\nsecond\n" {
-		t.Errorf("first %q, second %q", b.out, n.out)
+	if again, by, err := n.x.Hold(n.job); again != nil || by != "job job of run run" || err != nil {
+		t.Errorf("held twice: by %q, %v", by, err)
 	}
+	if _, err := n.x.Execute(t.Context(), n.task("true")); err == nil || err.Error() != "copy the snapshot for the job: job job of run run has the cache of lane lane" {
+		t.Errorf("without a hold: %v", err)
+	}
+	// The hold is for all attempts.
+	for range 2 {
+		if out := b.run("echo more >>order; cat order >&2"); out.Verdict != event.Passed {
+			t.Fatalf("%+v", out)
+		}
+	}
+	if again, _, _ := n.x.Hold(n.job); again != nil {
+		t.Error("it is free before its release")
+	}
+	release()
+	mine, by, err := n.x.Hold(n.job)
+	if mine == nil || err != nil {
+		t.Fatal(by, err)
+	}
+	n.run("cat order")
+	mine()
+	if n.out.String() != "more\nmore\n" {
+		t.Errorf("the next job saw %q", n.out)
+	}
+	b.next("third", nil).run("true") // it holds it itself
 }
 
-func TestWaitingForACacheEndsWithTheContext(t *testing.T) {
+// A hold of a job that was not begun leaves the name of a killed one there.
+func TestAHoldThatIsNotUsedHidesNoKilledJob(t *testing.T) {
 	b := newBench(t).cached()
-	n := b.next("second", nil)
-	held, stop := context.WithCancel(t.Context())
-	var wg sync.WaitGroup
-	wg.Go(func() { b.x.Execute(held, b.task("echo begun; sleep 600")) })
-	await(t, b.out, "begun")
-	why := errors.New("enough")
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(why)
-	if _, err := n.x.Execute(ctx, n.task("true")); !errors.Is(err, why) {
-		t.Error(err)
+	name := filepath.Join(b.job.StateRoot, "caches/lane/lock")
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	stop()
-	wg.Wait()
-	n.run("true") // free again
+	const dead = `{"Run":"dead","Job":"old"}`
+	if err := os.WriteFile(name, []byte(dead), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	release, _, err := b.x.Hold(b.job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	release()
+	if got, err := os.ReadFile(name); string(got) != dead {
+		t.Errorf("the lock says %q, %v", got, err)
+	}
 }
 
 func TestACacheOfAKilledRunIsTakenOverAndItsJobEnded(t *testing.T) {

@@ -1,6 +1,8 @@
 package host_test
 
 import (
+	"context"
+	"errors"
 	"reflect"
 	"testing"
 
@@ -38,5 +40,36 @@ func TestPartsHangOnWhatIsPassed(t *testing.T) {
 			t.Errorf("%s changes nothing", name)
 		}
 		env[name] = before
+	}
+}
+
+// A job that reads a part of the snapshot does not read what its development
+// shell is made of: the very shell is a part.
+func TestTheShellOfAJobThatReadsAPart(t *testing.T) {
+	drv, broken := "/nix/store/a.drv", error(nil)
+	x := host.New(host.Options{LookupEnv: func(string) (string, bool) { return "", false },
+		ShellDerivation: func(context.Context, *runtime.RunContext, string) (string, error) { return drv, broken }})
+	job := &runtime.JobContext{Job: &plan.Job{DevShell: "default", Reads: []string{"src/**"}}}
+	part := func() string {
+		p, err := x.Parts(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p[2].Value
+	}
+	if first := part(); first != "default /nix/store/a.drv" {
+		t.Error(first)
+	}
+	drv = "/nix/store/b.drv"
+	if got := part(); got != "default /nix/store/b.drv" {
+		t.Error(got)
+	}
+	job.Job.Reads = nil
+	if got := part(); got != "default" {
+		t.Errorf("with the whole snapshot: %q", got)
+	}
+	job.Job.Reads, broken = []string{}, errors.New("no flake")
+	if _, err := x.Parts(t.Context(), job); !errors.Is(err, broken) {
+		t.Error(err)
 	}
 }

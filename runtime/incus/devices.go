@@ -46,7 +46,7 @@ func disk(in *plan.Incus, source, path string) map[string]string {
 func baseDevices(o Options, j *runtime.JobContext, programDir string) api.DevicesMap {
 	in := j.Job.Incus
 	d := api.DevicesMap{
-		snapshotDevice: disk(in, j.Snapshot, guest.Snapshot),
+		snapshotDevice: disk(in, j.Workspace(), guest.Snapshot),
 		programDevice:  disk(in, programDir, guest.ProgramDir),
 	}
 	if o.StoragePool != "" {

@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/sledtools/pikaci/internal/atomicfile"
+	"github.com/sledtools/pikaci/internal/dirlock"
 	"github.com/sledtools/pikaci/runtime"
 	"github.com/sledtools/pikaci/runtime/event"
 )
@@ -24,12 +25,19 @@ import (
 //
 //	devshells/<name of the derivation>/env.json  the environment
 //	devshells/<name of the derivation>/profile   holds what it names in the store
+//	devshells/<name of the derivation>/lock      shared by the runs that have it
 //	devshells/of-<key>                           the derivation of a snapshot's shell
+
+// shellOf begins the names of those.
+const shellOf = "of-"
 
 // shells are those of a run, each rendered once.
 type shells struct {
 	mu    sync.Mutex
 	known map[string]map[string]string
+	// held keep the renderings from being removed until the process ends: jobs
+	// have what they name in the store.
+	held []*dirlock.Lock
 }
 
 // DevShell gives the environment of a development shell of the snapshot's flake:
@@ -62,27 +70,61 @@ func (x *Executor) DevShell(ctx context.Context, run *runtime.RunContext, shell 
 	return env, event.Outcome{Verdict: event.Passed}, nil
 }
 
+// ShellDerivation is the derivation of a development shell of the snapshot's
+// flake.
+func (x *Executor) ShellDerivation(ctx context.Context, run *runtime.RunContext, shell string) (string, error) {
+	x.shells.mu.Lock()
+	defer x.shells.mu.Unlock()
+	of := x.shellKey(run, shell)
+	if drv := notedShell(of); drv != "" {
+		return drv, nil
+	}
+	if err := run.NeedSnapshot(ctx); err != nil {
+		return "", err
+	}
+	drv, err := x.evalShell(ctx, run, shell)
+	if err != nil {
+		return "", fmt.Errorf("the development shell %s: %w", shell, err)
+	}
+	return drv, noteShell(of, drv)
+}
+
+// notedShell is the derivation that is known of a snapshot's shell, or empty.
+func notedShell(of string) string {
+	b, err := os.ReadFile(of)
+	if err != nil || !strings.HasSuffix(string(b), ".drv") {
+		return ""
+	}
+	return string(b)
+}
+
+func (x *Executor) evalShell(ctx context.Context, run *runtime.RunContext, shell string) (string, error) {
+	b, err := x.tell(ctx, run.Dir, io.Discard, "eval", "--raw", ofSnapshot+"devShells."+system()+"."+shell+".drvPath")
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
 func (x *Executor) devShell(ctx context.Context, run *runtime.RunContext, shell string, log io.Writer) (map[string]string, error) {
 	of := x.shellKey(run, shell)
-	b, err := os.ReadFile(of)
-	drv := string(b)
-	if err != nil || !strings.HasSuffix(drv, ".drv") {
+	drv := notedShell(of)
+	if drv == "" {
 		// What is wrong with the shell, print-dev-env says below.
-		b, err := x.tell(ctx, run.Dir, io.Discard, "eval", "--raw", ofSnapshot+"devShells."+system()+"."+shell+".drvPath")
-		if drv = strings.TrimSpace(string(b)); err != nil {
-			drv = ""
+		drv, _ = x.evalShell(ctx, run, shell)
+	}
+	dir := filepath.Join(shellsDir(run.StateRoot), filepath.Base(drv))
+	if drv != "" {
+		if err := x.holdShell(dir); err != nil {
+			return nil, err
 		}
 	}
-	dir := filepath.Join(run.StateRoot, "devshells", filepath.Base(drv))
 	if env, ok := rendered(dir); drv != "" && ok {
 		fmt.Fprintf(log, "pikaci: the development shell %s is %s, which was rendered before\n", shell, drv)
 		return env, noteShell(of, drv)
 	}
 	args := []string{"print-dev-env", "--json"}
 	if drv != "" {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return nil, err
-		}
 		args = append(args, "--profile", filepath.Join(dir, "profile"))
 	}
 	fmt.Fprintf(log, "pikaci: nix %s %s%s\n", strings.Join(args, " "), ofSnapshot, shell)
@@ -94,11 +136,25 @@ func (x *Executor) devShell(ctx context.Context, run *runtime.RunContext, shell 
 	if err != nil || drv == "" {
 		return env, err
 	}
-	b, err = json.Marshal(env)
+	b, err := json.Marshal(env)
 	if err == nil {
 		err = atomicfile.Write(filepath.Join(dir, "env.json"), b, 0o644)
 	}
 	return env, errors.Join(err, noteShell(of, drv))
+}
+
+// holdShell makes the folder of a rendering and keeps it from being removed.
+func (x *Executor) holdShell(dir string) error {
+	l, err := dirlock.Take(dir, true)
+	if errors.Is(err, dirlock.ErrBusy) {
+		// It is being removed at this moment.
+		err = errors.Join(errors.New("its rendering is being removed; try again"), l.Release())
+	}
+	if err == nil {
+		x.shells.held = append(x.shells.held, l)
+		err = l.Touch()
+	}
+	return err
 }
 
 // shellKey is the file that says which derivation a snapshot's shell is; empty
@@ -112,12 +168,15 @@ func (x *Executor) shellKey(run *runtime.RunContext, shell string) string {
 	for _, name := range sortedKeys(x.options.Settings) {
 		fmt.Fprintf(h, " %q=%q", name, x.options.Settings[name])
 	}
-	return filepath.Join(run.StateRoot, "devshells", "of-"+hex.EncodeToString(h.Sum(nil)))
+	return filepath.Join(shellsDir(run.StateRoot), shellOf+hex.EncodeToString(h.Sum(nil)))
 }
 
 func noteShell(of, drv string) error {
 	if of == "" {
 		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(of), 0o755); err != nil {
+		return err
 	}
 	return atomicfile.Write(of, []byte(drv), 0o644)
 }

@@ -92,3 +92,35 @@ func TestAShellThatCantBeMadeIsAnOutcomeThatSaysWhy(t *testing.T) {
 		}
 	}
 }
+
+// The derivation of a shell is asked once for a snapshot, by whoever asks first.
+func TestTheDerivationOfADevelopmentShell(t *testing.T) {
+	root := t.TempDir()
+	program, calls := counted(t, "")
+	ask := func(id, hash, flake, shell string) (string, error) {
+		b := shellBench(t, root, id, hash, flake)
+		return nix.New(nix.Options{Program: program, Settings: settings}).ShellDerivation(t.Context(), &b.run, shell)
+	}
+	one, err := ask("one", "h1", withShells, "default")
+	if err != nil || !strings.HasSuffix(one, "-shell.drv") {
+		t.Fatalf("%q, %v", one, err)
+	}
+	if again, err := ask("two", "h1", withShells, "default"); again != one || err != nil || calls("eval") != 1 {
+		t.Errorf("an equal snapshot: %q, %v, after %d evaluations", again, err, calls("eval"))
+	}
+	if same, err := ask("three", "h2", withShells+"# another text\n", "default"); same != one || err != nil {
+		t.Errorf("another snapshot with the same shell: %q, %v", same, err)
+	}
+	if other, err := ask("four", "h3", strings.Replace(withShells, "GREETING", "GREETINGS", 1), "default"); other == one || err != nil {
+		t.Errorf("another shell: %q, %v", other, err)
+	}
+	if drv, err := ask("five", "h4", withShells, "nosuch"); err == nil {
+		t.Errorf("a shell that is not there: %q", drv)
+	}
+	// One that is known is rendered all the same when it is first used.
+	b := shellBench(t, root, "six", "h1", withShells)
+	env, _, err := nix.New(nix.Options{Program: program, Settings: settings}).DevShell(t.Context(), &b.run, "default", io.Discard)
+	if err != nil || env["GREETING"] != "hi" || calls("print-dev-env") != 1 {
+		t.Errorf("%v, %v, %d renderings", env, err, calls("print-dev-env"))
+	}
+}

@@ -83,6 +83,15 @@ type JobRecord struct {
 	// Result says what its result hangs on, and whether an earlier pass had the
 	// same; nil where none may stand in for it, or was looked for.
 	Result *event.ResultLookedUp `json:"result,omitempty"`
+	// Waits are for what its lane keeps for host jobs.
+	Waits []CacheWait `json:"waits,omitempty"`
+}
+
+// CacheWait is a host job's wait for what its lane keeps, which lasts until it
+// is begun.
+type CacheWait struct {
+	Holder    string    `json:"holder"`
+	StartedAt time.Time `json:"started_at"`
 }
 
 // NodeRecord is a node and how it ended.
@@ -213,6 +222,9 @@ func (f *Fold) addPart(e event.Event) {
 				l.Waits = append(l.Waits, GroupWait{Group: e.GroupWaited.Group, Holder: e.GroupWaited.Holder, StartedAt: e.Time})
 			}
 		}
+	case e.CacheWaited != nil:
+		j := f.job(e.CacheWaited.Job)
+		j.Waits = append(j.Waits, CacheWait{Holder: e.CacheWaited.Holder, StartedAt: e.Time})
 	case e.LaneFinished != nil:
 		for i := range f.run.Lanes {
 			if f.run.Lanes[i].ID == e.LaneFinished.Lane {

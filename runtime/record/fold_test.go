@@ -132,6 +132,7 @@ func TestFoldSeesEveryEvent(t *testing.T) {
 		{SnapshotTaken: &event.SnapshotTaken{Files: 1}},
 		{PhaseFinished: &event.PhaseFinished{Phase: event.Snapshot, DurationMS: 2}},
 		{GroupWaited: &event.GroupWaited{Lane: "l", Group: "g", Holder: "run r"}},
+		{CacheWaited: &event.CacheWaited{Job: "j", Lane: "l", Holder: "job i of run r"}},
 		{ResultLookedUp: &event.ResultLookedUp{Job: "j", Key: "k"}},
 		{NodeStarted: &event.NodeStarted{Node: "n", Attempt: 1}},
 		{LeaseIntended: &lease}, {LeaseTaken: &taken}, {LeaseReleased: &taken},

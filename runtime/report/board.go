@@ -28,6 +28,7 @@ type Board struct {
 	ended    map[string]bool      // jobs that ended
 	verdicts map[event.Verdict]int
 	holders  map[string]string // by lane that waits for its group
+	keepers  map[string]string // by job that waits for what its lane keeps
 	stopping string
 	prepare  bool
 }
@@ -44,7 +45,7 @@ type phase struct {
 // nodes took in earlier runs.
 func NewBoard(p *plan.Plan, usual map[string]time.Duration) *Board {
 	b := &Board{plan: p, usual: usual, byID: map[string]*plan.Node{}, jobs: map[string]bool{}, started: map[string]time.Time{},
-		over: map[string]bool{}, ended: map[string]bool{}, verdicts: map[event.Verdict]int{}, holders: map[string]string{}}
+		over: map[string]bool{}, ended: map[string]bool{}, verdicts: map[event.Verdict]int{}, holders: map[string]string{}, keepers: map[string]string{}}
 	for i := range p.Nodes {
 		b.byID[p.Nodes[i].ID] = &p.Nodes[i]
 	}
@@ -86,6 +87,8 @@ func (b *Board) Add(e event.Event) {
 		b.over[e.NodeFinished.Node] = true
 	case e.GroupWaited != nil:
 		b.holders[e.GroupWaited.Lane] = e.GroupWaited.Holder
+	case e.CacheWaited != nil:
+		b.keepers[e.CacheWaited.Job] = e.CacheWaited.Holder
 	case e.JobFinished != nil:
 		b.ended[e.JobFinished.Job] = true
 		b.verdicts[e.JobFinished.Verdict]++
@@ -194,6 +197,10 @@ func (b *Board) waitsFor(j *plan.Job, n *plan.Node) event.Waiting {
 	w := event.Waiting{Job: j.ID, For: event.ForSlot}
 	if holder, waits := b.holders[j.Lane]; waits {
 		w.For, w.Name = event.ForGroup, holder
+		return w
+	}
+	if keeper, waits := b.keepers[j.ID]; waits {
+		w.For, w.Name = event.ForCache, keeper
 		return w
 	}
 	for _, id := range n.DependsOn {

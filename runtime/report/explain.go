@@ -24,6 +24,9 @@ type Explanation struct {
 	Now string `json:"now,omitempty"`
 	// Reuse is whether an earlier pass stood in, and what its result hangs on.
 	Reuse *event.ResultLookedUp `json:"reuse,omitempty"`
+	// Changed are the first of the files that the pass which it differs from had
+	// otherwise, where both runs' copies are there.
+	Changed []string `json:"changed,omitempty"`
 	// Retried are its earlier attempts.
 	Retried []event.Outcome `json:"retried"`
 	// Needs are the jobs and payloads that it waited for.
@@ -148,6 +151,9 @@ func WriteExplanation(w io.Writer, x Explanation, last []string, paint Paint) er
 	}
 	if line := reuse(x.Reuse, x.host && x.began); line != "" {
 		fmt.Fprintf(&b, "reuse: %s\n", line)
+	}
+	if len(x.Changed) > 0 {
+		fmt.Fprintf(&b, "changed since: %s\n", oneLine(strings.Join(x.Changed, ", ")))
 	}
 	for _, n := range x.Needs {
 		what := n.Node

@@ -115,6 +115,8 @@ func WaitsFor(w event.Waiting) string {
 	switch w.For {
 	case event.ForGroup:
 		return "its concurrency group, which " + w.Name + " has"
+	case event.ForCache:
+		return "what its lane keeps, which " + w.Name + " has"
 	case event.ForPayload:
 		return "payload " + w.Name
 	case event.ForJob:

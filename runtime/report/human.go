@@ -102,6 +102,8 @@ func (h *Human) Event(e event.Event) error {
 		h.say("built: %s is %s", e.PayloadReady.OutputName, e.PayloadReady.StorePath)
 	case e.PhaseStarted != nil && e.PhaseStarted.Phase == event.Command:
 		h.say("start: %s", e.PhaseStarted.Job)
+	case e.CacheWaited != nil:
+		h.say("waiting: %s for what lane %s keeps, which %s has", e.CacheWaited.Job, e.CacheWaited.Lane, e.CacheWaited.Holder)
 	case e.GroupWaited != nil:
 		h.say("waiting: lane %s for its concurrency group, which %s has", e.GroupWaited.Lane, e.GroupWaited.Holder)
 	case e.Heartbeat != nil:

@@ -134,7 +134,7 @@ func (l *Live) Event(e event.Event) error {
 		return err
 	}
 	l.board.Add(e)
-	if e.PhaseStarted == nil && e.GroupWaited == nil && e.Heartbeat == nil {
+	if e.PhaseStarted == nil && e.GroupWaited == nil && e.CacheWaited == nil && e.Heartbeat == nil {
 		l.human.Event(e) // to memory
 	}
 	if f := e.JobFinished; f != nil {

@@ -35,6 +35,7 @@ const (
 	waitToStart  = "wait to start"
 	waitForSlot  = "wait for a slot"
 	waitForGroup = "wait for a concurrency group"
+	waitForCache = "wait for what the lane keeps"
 )
 
 // Path is what the end of a node had to wait for, first to last: of all that
@@ -92,6 +93,8 @@ func (s Step) name() string {
 		return s.Node + " waits to start"
 	case s.What == waitForGroup:
 		return s.Node + " waits for group " + s.Group + ", had by " + several(s.Holders)
+	case s.What == waitForCache:
+		return s.Node + " waits for what its lane keeps, had by " + several(s.Holders)
 	}
 	return s.Node
 }

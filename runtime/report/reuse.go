@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sledtools/pikaci/runtime/event"
@@ -17,12 +18,23 @@ func reuse(l *event.ResultLookedUp, host bool) string {
 		return ""
 	case l.Found:
 		return fmt.Sprintf("all %d parts are those of the pass in run %s", len(l.Parts), l.Run)
-	case len(l.Differs) == 1:
+	case len(l.Differs) == 1 && l.Differs[0] != event.PartReads:
 		return fmt.Sprintf("ran, because %s differs from that of the pass in run %s", l.Differs[0], l.Run)
-	case len(l.Differs) > 1:
-		last := len(l.Differs) - 1
-		return fmt.Sprintf("ran, because %s and %s differ from those of the pass in run %s",
-			strings.Join(l.Differs[:last], ", "), l.Differs[last], l.Run)
+	case len(l.Differs) > 0:
+		return fmt.Sprintf("ran, because %s differ from those of the pass in run %s", partNames(l.Differs), l.Run)
 	}
 	return "ran: " + oneLine(l.Reason)
+}
+
+// partNames lists parts in words.
+func partNames(parts []string) string {
+	words := slices.Clone(parts)
+	if i := slices.Index(words, event.PartReads); i >= 0 {
+		words[i] = "the files it reads"
+	}
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

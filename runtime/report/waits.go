@@ -11,12 +11,12 @@ import (
 
 // waits reports whether the step is a wait: nothing is usual of it.
 func (s Step) waits() bool {
-	return s.What == waitForSlot || s.What == waitForGroup || s.What == waitToStart
+	return s.What == waitForSlot || s.What == waitForGroup || s.What == waitForCache || s.What == waitToStart
 }
 
 // waitsOf are the waits of a node that could have started at ready and did at
-// began: for its lane's concurrency group, and for the rest of the time for a
-// slot.
+// began: for its lane's concurrency group, for what its lane keeps, and for the
+// rest of the time for a slot.
 func (l *lookup) waitsOf(n *plan.Node, ready, began time.Time) []Step {
 	var steps []Step
 	step := func(what string, from, to time.Time) *Step {
@@ -35,8 +35,7 @@ func (l *lookup) waitsOf(n *plan.Node, ready, began time.Time) []Step {
 			s.What = waitForSlot
 		}
 	}
-	for _, w := range l.groupWaits(l.laneOf(n), began) {
-		from, to := w.StartedAt, w.until
+	wait := func(what, group, holder string, from, to time.Time) {
 		if from.Before(ready) {
 			from = ready
 		}
@@ -44,13 +43,26 @@ func (l *lookup) waitsOf(n *plan.Node, ready, began time.Time) []Step {
 			to = began
 		}
 		if !from.Before(to) {
-			continue
+			return
 		}
 		slot(from)
-		if s := step(waitForGroup, from, to); s != nil {
-			s.Group, s.Holders = w.Group, []string{w.Holder}
+		if s := step(what, from, to); s != nil {
+			s.Group, s.Holders = group, []string{holder}
 		}
 		ready = to
+	}
+	for _, w := range l.groupWaits(l.laneOf(n), began) {
+		wait(waitForGroup, w.Group, w.Holder, w.StartedAt, w.until)
+	}
+	if n.HostCommand != nil {
+		waits := cacheWaits(l.run, n.HostCommand.Job)
+		for i, w := range waits {
+			until := began
+			if i+1 < len(waits) {
+				until = waits[i+1].StartedAt
+			}
+			wait(waitForCache, "", w.Holder, w.StartedAt, until)
+		}
 	}
 	slot(began)
 	return steps
@@ -129,7 +141,7 @@ func several(names []string) string {
 // way; empty where that is not known.
 func (l *lookup) waitsNow(job string, now time.Time) string {
 	r, n := l.run, l.nodes[plan.ExecuteID(job)]
-	if n == nil || beginning(r) {
+	if n == nil || beginning(r) && len(cacheWaits(r, job)) == 0 {
 		return ""
 	}
 	ended := make(map[string]bool)
@@ -150,6 +162,10 @@ func (l *lookup) waitsNow(job string, now time.Time) string {
 	if len(open) > 0 {
 		return "for " + several(open)
 	}
+	if waits := cacheWaits(r, job); len(waits) > 0 {
+		w := waits[len(waits)-1]
+		return "for what its lane keeps, had by " + w.Holder + ", for " + since(w.StartedAt, now)
+	}
 	what := "for a slot"
 	if holders := l.slotHolders(n, now, now); len(holders) > 0 {
 		what += ", had by " + several(holders)
@@ -159,3 +175,13 @@ func (l *lookup) waitsNow(job string, now time.Time) string {
 
 // beginning reports whether no node of the run may start yet.
 func beginning(r record.Run) bool { return len(r.Nodes) == 0 }
+
+// cacheWaits are a job's waits for what its lane keeps.
+func cacheWaits(r record.Run, job string) []record.CacheWait {
+	for i := range r.Jobs {
+		if r.Jobs[i].ID == job {
+			return r.Jobs[i].Waits
+		}
+	}
+	return nil
+}

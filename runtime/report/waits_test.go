@@ -3,6 +3,7 @@ package report_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/record"
@@ -87,5 +88,56 @@ func TestExplainWaits(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A host job that waits for what its lane keeps says for whom, now and afterwards.
+func TestTheWaitForWhatALaneKeeps(t *testing.T) {
+	p := &plan.Plan{Lanes: []plan.Lane{{ID: "l", Chosen: true, Jobs: []string{"j"}}},
+		Jobs:  []plan.Job{{ID: "j", Lane: "l", HostCache: true}},
+		Nodes: []plan.Node{{ID: "execute-j", Jobs: []string{"j"}, HostCommand: &plan.HostCommand{Job: "j", Command: []string{"true"}}}}}
+	events := []event.Event{
+		at(0, event.Event{JournalOpened: &event.JournalOpened{RunID: "r"}}),
+		at(0, event.Event{RunStarted: &event.RunStarted{Lanes: []string{"l"}, Jobs: []string{"j"}, Parallel: 1}}),
+		at(500, event.Event{CacheWaited: &event.CacheWaited{Job: "j", Lane: "l", Holder: "job a of run x"}}),
+		at(2000, event.Event{CacheWaited: &event.CacheWaited{Job: "j", Lane: "l", Holder: "job b of run y"}}),
+		at(3000, event.Event{NodeStarted: &event.NodeStarted{Node: "execute-j", Attempt: 1}}),
+		at(4000, event.Event{NodeFinished: &event.NodeFinished{Node: "execute-j", Outcome: did}}),
+		at(4000, event.Event{JobFinished: &event.JobFinished{Job: "j", Lane: "l", Outcome: did}}),
+	}
+	b := report.NewBoard(p, nil)
+	for _, e := range events[:3] {
+		b.Add(e)
+	}
+	waiting := b.Heartbeat(begun).Waiting
+	if len(waiting) != 1 || report.WaitsFor(waiting[0]) != "what its lane keeps, which job a of run x has" {
+		t.Errorf("it waits for %+v", waiting)
+	}
+	for _, e := range events[3:5] {
+		b.Add(e)
+	}
+	if waiting := b.Heartbeat(begun).Waiting; len(waiting) != 0 {
+		t.Errorf("it is begun and waits for %+v", waiting)
+	}
+	var told strings.Builder
+	past := pastOf(events, 600)
+	past.State = record.Running
+	x, _ := report.Explain(past, p, "j", begun.Add(time.Second))
+	if err := report.WriteExplanation(&told, x, nil, false); err != nil || !strings.Contains(told.String(), "had by job a of run x") {
+		t.Errorf("while it waits: %v\n%s", err, told.String())
+	}
+	told.Reset()
+	x, _ = report.Explain(pastOf(events, 0), p, "j", begun.Add(time.Minute))
+	if err := report.WriteExplanation(&told, x, nil, false); err != nil {
+		t.Fatal(err)
+	}
+	want := `what its end had to wait for:
+  at 0.00s   for 0.50s   execute-j waits to start
+  at 0.50s   for 1.50s   execute-j waits for what its lane keeps, had by job a of run x
+  at 2.00s   for 1.00s   execute-j waits for what its lane keeps, had by job b of run y
+  at 3.00s   for 1.00s   execute-j
+`
+	if !strings.HasSuffix(told.String(), want) {
+		t.Errorf("explained as:\n%s", told.String())
 	}
 }

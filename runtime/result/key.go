@@ -43,6 +43,10 @@ func (s *Store) parts(ctx context.Context, j *runtime.JobContext, command []stri
 	if err != nil {
 		return nil, false, err
 	}
+	source, err := source(ctx, j)
+	if err != nil {
+		return nil, false, err
+	}
 	payloads, known := s.payloads(j)
 	return slices.Concat([]event.Part{
 		{Name: "format", Value: format},
@@ -52,8 +56,18 @@ func (s *Store) parts(ctx context.Context, j *runtime.JobContext, command []stri
 		{Name: "working_dir", Value: j.Job.WorkingDir},
 		{Name: "writable_workspace", Value: strconv.FormatBool(j.Job.WritableWorkspace)},
 		{Name: "artifacts", Value: digest(j.Job.Artifacts)},
-		{Name: "snapshot", Value: j.SnapshotHash},
+		source,
 	}, own, payloads), known, nil
+}
+
+// source is what the job sees of the snapshot.
+func source(ctx context.Context, j *runtime.JobContext) (event.Part, error) {
+	name := "snapshot"
+	if j.Job.Reads != nil {
+		name = event.PartReads
+	}
+	hash, err := j.WorkspaceHash(ctx)
+	return event.Part{Name: name, Value: hash}, err
 }
 
 // payloads are the job's built outputs, and where its guest sees them.

@@ -155,6 +155,16 @@ func may(run *record.Run, j *record.JobRecord) bool {
 	})
 }
 
+// SnapshotHash is the content hash of the snapshot of a run that ended; empty
+// where it is not known.
+func (s *Store) SnapshotHash(run string) string {
+	r, err := s.run(run)
+	if err != nil || r.Snapshot == nil {
+		return ""
+	}
+	return r.Snapshot.ContentHash
+}
+
 // maxRecord bounds what is read of a run.json, in bytes.
 const maxRecord = 64 << 20
 

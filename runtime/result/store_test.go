@@ -29,6 +29,7 @@ type house struct {
 	place   []event.Part
 	outputs map[string]string
 	limits  runtime.Limits
+	views   views
 }
 
 func newHouse(t *testing.T) *house {
@@ -56,7 +57,7 @@ func (h *house) Known(_ *runtime.RunContext, installable string) (string, bool) 
 // context is that of the job in a run.
 func (h *house) context(run string) *runtime.JobContext {
 	r := runtime.NewRunContext(h.root, run, "/source")
-	r.SnapshotHash = h.hash
+	r.SnapshotHash, r.Views = h.hash, h.views
 	return &runtime.JobContext{RunContext: &r, Job: &h.job, Lane: &plan.Lane{ID: "l"}, Limits: h.limits,
 		Dir: filepath.Join(r.Dir, "jobs", h.job.ID)}
 }
@@ -148,6 +149,32 @@ func TestWhatDiffersIsNamed(t *testing.T) {
 	h.job.TimeoutSecs, h.job.Retries, h.job.Description = 30, 3, "other words"
 	if l, _ := h.find(); !l.Found {
 		t.Errorf("what changes nothing: %+v", l)
+	}
+}
+
+// views is a part of the snapshot that has one hash, whatever its globs.
+type views string
+
+func (v views) Hash(context.Context, []string) (string, error) { return string(v), nil }
+func (v views) Make(context.Context, []string, string) error   { return errors.New("not asked for") }
+
+// Of a job that says what it reads, that is a part, and the rest of the snapshot
+// is none.
+func TestWhatAJobReadsIsAPart(t *testing.T) {
+	h := newHouse(t)
+	h.job.Reads, h.views = []string{"src/**"}, "sha256:11"
+	h.pass("first", nil)
+	h.hash = "sha256:bb"
+	if l, _ := h.find(); !l.Found {
+		t.Errorf("another snapshot, the same files: %+v", l)
+	}
+	h.views = "sha256:22"
+	if l, _ := h.find(); l.Found || !slices.Equal(l.Differs, []string{event.PartReads}) {
+		t.Errorf("other files: %+v", l)
+	}
+	h.job.Reads = nil
+	if l, _ := h.find(); l.Found || !slices.Equal(l.Differs, []string{"snapshot", event.PartReads}) {
+		t.Errorf("a job that reads all: %+v", l)
 	}
 }
 

@@ -73,6 +73,10 @@ type copier struct {
 	hashes bool
 	// told is told how far a long copy is; nil: nobody wants to know.
 	told func(bytes, total int64)
+	// links says that files are linked, not copied, and only, if it is not nil,
+	// which entries are copied.
+	links bool
+	only  map[string]bool
 	// noClone says that the file system of the copy makes no reflinks.
 	noClone atomic.Bool
 	// bytes are copied so far.
@@ -124,6 +128,9 @@ func (c *copier) walk(ctx context.Context, d *dir) error {
 			continue
 		}
 		e := entry{path: path.Join(d.path, name)}
+		if c.only != nil && !c.only[e.path] {
+			continue
+		}
 		switch kind := item.Type(); {
 		case kind.IsDir():
 			err = c.descend(ctx, d, name, &e)
@@ -247,6 +254,10 @@ func (c *copier) copyFile(ctx context.Context, d *dir, name string, e *entry) er
 	kind, info, err := kindOf(in)
 	if err != nil {
 		return err
+	}
+	if c.links && unix.Linkat(int(d.from.Fd()), name, int(d.to.Fd()), name, 0) == nil {
+		e.kind = kind
+		return nil
 	}
 	mode := fs.FileMode(0o644)
 	if kind == 'x' {

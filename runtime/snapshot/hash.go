@@ -16,13 +16,22 @@ import (
 // keeps the tree from changing afterwards: it tells whether a tree is one that is
 // known already, not what a copy will hold.
 func Hash(ctx context.Context, source string, f Filter) (Result, error) {
-	source, err := filepath.EvalSymlinks(source)
+	t, err := Read(ctx, source, f)
 	if err != nil {
 		return Result{}, err
 	}
+	return t.Result(), nil
+}
+
+// Read is Hash, for those who ask for parts of the tree.
+func Read(ctx context.Context, source string, f Filter) (*Tree, error) {
+	source, err := filepath.EvalSymlinks(source)
+	if err != nil {
+		return nil, err
+	}
 	c := copier{filter: f, scratch: newScratch()}
 	if err := c.avoidDirs(f.Avoid); err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	err = filepath.WalkDir(source, func(name string, item fs.DirEntry, err error) error {
 		switch {
@@ -36,9 +45,9 @@ func Hash(ctx context.Context, source string, f Filter) (Result, error) {
 		return c.look(ctx, source, name, item)
 	})
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
-	return result(c.entries), nil
+	return newTree(c.entries), nil
 }
 
 // look adds one entry, as walk does while it copies.

@@ -15,7 +15,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 )
 
 // Filter says what is left out of a copy.
@@ -56,22 +55,25 @@ type Result struct {
 // Everything in the copy can be read by everyone: a guest sees it as another
 // user's. After an error, what was copied so far is left where it is.
 func Take(ctx context.Context, source, target string, f Filter) (Result, error) {
-	return TakeWatched(ctx, source, target, f, nil)
-}
-
-// TakeWatched is Take that tells from time to time how many bytes are copied, and
-// how many there are; 0 as long as that is not known. Of a short copy it tells
-// nothing.
-func TakeWatched(ctx context.Context, source, target string, f Filter, told func(bytes, total int64)) (Result, error) {
-	if err := os.Mkdir(target, 0o755); err != nil {
-		return Result{}, err
-	}
-	c := copier{filter: f, hashes: true, told: told}
-	err := c.copy(ctx, source, target)
+	t, err := TakeTree(ctx, source, target, f, nil)
 	if err != nil {
 		return Result{}, err
 	}
-	return result(c.entries), nil
+	return t.Result(), nil
+}
+
+// TakeTree is Take, for those who ask for parts of the copy. Of a long one it
+// tells from time to time how many bytes are copied, and how many there are; 0 as
+// long as that is not known.
+func TakeTree(ctx context.Context, source, target string, f Filter, told func(bytes, total int64)) (*Tree, error) {
+	if err := os.Mkdir(target, 0o755); err != nil {
+		return nil, err
+	}
+	c := copier{filter: f, hashes: true, told: told}
+	if err := c.copy(ctx, source, target); err != nil {
+		return nil, err
+	}
+	return newTree(c.entries), nil
 }
 
 // Fill copies all of a snapshot to target, which is an empty folder, as Take
@@ -108,10 +110,10 @@ type entry struct {
 	bytes  int64
 }
 
+// result is of entries that are sorted by path.
 func result(entries []entry) Result {
 	r := Result{}
 	h := sha256.New()
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
 	for _, e := range entries {
 		fmt.Fprintf(h, "%c %s\x00%x\n", e.kind, e.path, e.digest)
 		if e.kind == 'f' || e.kind == 'x' {

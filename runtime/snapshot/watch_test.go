@@ -25,9 +25,13 @@ func TestWatchCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := Filter{Exclude: []string{"named"}, Avoid: filepath.Join(source, "state")}
-	took, err := TakeWatched(t.Context(), source, filepath.Join(t.TempDir(), "copy"), f, func(int64, int64) {})
-	if err != nil || took.Bytes != 1320 {
-		t.Fatal(took, err)
+	tree, err := TakeTree(t.Context(), source, filepath.Join(t.TempDir(), "copy"), f, func(int64, int64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	took := tree.Result()
+	if took.Bytes != 1320 {
+		t.Fatal(took)
 	}
 	type telling struct{ bytes, total int64 }
 	tellings := make(chan telling, 100)

@@ -191,6 +191,14 @@ func (c *checker) jobFields(j *Job) {
 			bad("needs %q, which is not another job of this plan", id)
 		}
 	}
+	for _, glob := range j.Reads {
+		if !relativeInside(strings.ReplaceAll(glob, `\`, "")) {
+			bad("glob %.80q of reads leaves the snapshot", glob)
+		}
+		if GlobTooWide(glob) {
+			bad("glob %.80q of reads stands for over %d globs", glob, maxGlobChoices)
+		}
+	}
 	for _, glob := range j.Artifacts {
 		if !relativeInside(glob) {
 			bad("artifact glob %q leaves the artifacts folder", glob)

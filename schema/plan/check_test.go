@@ -93,6 +93,10 @@ func TestCheck(t *testing.T) {
 		{"secret and env", func(p *Plan) { p.Jobs[0].Secrets = []string{"A"} }, "A is both env and secret"},
 		{"needs an unknown job", func(p *Plan) { p.Jobs[1].Needs = []string{"x"} }, `needs "x", which is not another job`},
 		{"needs itself", func(p *Plan) { p.Jobs[1].Needs = []string{"host"} }, `needs "host", which is not another job`},
+		{"reads outside", func(p *Plan) { p.Jobs[0].Reads = []string{"a/**", "../b"} }, `glob "../b" of reads leaves the snapshot`},
+		{"reads from the root", func(p *Plan) { p.Jobs[1].Reads = []string{"/etc/**"} }, `glob "/etc/**" of reads leaves the snapshot`},
+		{"reads of nothing", func(p *Plan) { p.Jobs[1].Reads = []string{""} }, `glob "" of reads leaves the snapshot`},
+		{"reads of many", func(p *Plan) { p.Jobs[0].Reads = []string{strings.Repeat("{a,b}", 20)} }, "of reads stands for over 1000 globs"},
 		{"artifact outside", func(p *Plan) { p.Jobs[0].Artifacts = []string{"a/../../b"} }, "leaves the artifacts folder"},
 		{"artifact glob of many", func(p *Plan) { p.Jobs[0].Artifacts = []string{strings.Repeat("{a,b}", 20)} }, "stands for over 1000 globs"},
 

@@ -31,6 +31,19 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// A job that reads nothing is not one that reads all.
+func TestReadingNothingIsNotReadingAll(t *testing.T) {
+	p := goodPlan()
+	p.Jobs[0].Reads = []string{}
+	got, err := Decode(encoded(t, p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Jobs[0].Reads == nil || len(got.Jobs[0].Reads) > 0 || got.Jobs[1].Reads != nil {
+		t.Errorf("read back %q and %q", got.Jobs[0].Reads, got.Jobs[1].Reads)
+	}
+}
+
 // TestEncodeInPieces holds it against encoding/json, for lists of every length
 // about that of a piece.
 func TestEncodeInPieces(t *testing.T) {

@@ -136,6 +136,10 @@ type Job struct {
 	// DevShell is the flake's development shell whose environment a host job
 	// gets; empty: none.
 	DevShell string `json:"dev_shell,omitempty"`
+	// Reads are globs of the files of the snapshot that the job reads, relative
+	// to its root: it sees no other, and only these have a say in whether an
+	// earlier pass stands in. Left out, which is not the same as empty: all.
+	Reads []string `json:"reads,omitzero"`
 	// Incus says what instance the job runs in; nil for a host job.
 	Incus *Incus `json:"incus,omitempty"`
 	// StagedPayloads are the job's payloads in mount order.
