@@ -117,7 +117,7 @@ var rules = []rule{
 		third: []string{"github.com/lxc/incus", "github.com/gorilla/websocket", "golang.org/x/sync", "golang.org/x/sys"},
 		tests: []string{"runtime/nix", "runtime/record", "runtime/runtimetest"},
 	},
-	{pkg: "runtime/incus/internal/...", third: []string{"github.com/lxc/incus"}},
+	{pkg: "runtime/incus/internal/...", third: []string{"github.com/lxc/incus", "golang.org/x/sync"}},
 	{
 		pkg:   "runtime/host",
 		ours:  []string{"internal/dirlock", "runtime", "runtime/artifact", "runtime/event", "runtime/process", "runtime/snapshot", "schema/plan"},

@@ -5,6 +5,11 @@
 //	                             exec true, stop, delete
 //	peer count PROGRAM ARG...    run a program against a counting proxy of the
 //	                             Incus socket; {socket} in an ARG is its place
+//	peer creates COUNT PARALLEL  create as many containers, so many at a time, and
+//	                             print how long that took, in milliseconds
+//	peer first WORD PROGRAM ARG...
+//	                             run a program and print how long it took until
+//	                             its output had the word, in milliseconds
 //	peer memory PROGRAM ARG...   run a program and print its peak memory, in KiB
 package main
 
@@ -33,10 +38,14 @@ func main() {
 		err = loop(os.Args[2], os.Args[3:])
 	case len(os.Args) > 2 && os.Args[1] == "count":
 		err = count(os.Args[2:])
+	case len(os.Args) == 4 && os.Args[1] == "creates":
+		err = creates(os.Args[2], os.Args[3])
+	case len(os.Args) > 3 && os.Args[1] == "first":
+		err = first(os.Args[2], os.Args[3:])
 	case len(os.Args) > 2 && os.Args[1] == "memory":
 		err = memory(os.Args[2:])
 	default:
-		err = errors.New("usage: peer loop SOURCE NAME... | peer count|memory PROGRAM ARG...")
+		err = errors.New("usage: peer loop SOURCE NAME... | peer creates COUNT PARALLEL | peer first WORD PROGRAM ARG... | peer count|memory PROGRAM ARG...")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "peer:", err)
