@@ -25,17 +25,7 @@ func newKillDaemon(y *killYard) *runtimetest.Daemon {
 	y.incus("image", "export", "pikaci/dev", image)
 	d := runtimetest.NewDaemon(t)
 	y.incusDir, y.env = d.Dir, append(y.env, "INCUS_DIR="+d.Dir)
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		ask := exec.Command("incus", "storage", "list")
-		ask.Env = append(os.Environ(), y.env...)
-		out, err := ask.CombinedOutput()
-		if err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("incusd does not answer: %v\n%s", err, out)
-		}
-	}
+	y.awaitDaemon()
 	y.incus("storage", "create", "dir", "dir")
 	y.incus("profile", "device", "add", "default", "root", "disk", "path=/", "pool=dir")
 	files, err := filepath.Glob(image + "*") // the server says how it ends
@@ -44,6 +34,22 @@ func newKillDaemon(y *killYard) *runtimetest.Daemon {
 	}
 	y.incus("image", "import", files[0], "--alias", "pikaci/dev")
 	return d
+}
+
+// awaitDaemon waits until the daemon answers.
+func (y *killYard) awaitDaemon() {
+	y.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		ask := exec.Command("incus", "storage", "list")
+		ask.Env = append(os.Environ(), y.env...)
+		out, err := ask.CombinedOutput()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			y.t.Fatalf("incusd does not answer: %v\n%s", err, out)
+		}
+	}
 }
 
 const daemonLane = `package lanes
@@ -123,6 +129,8 @@ func (y *killYard) killDaemonUnder(d *runtimetest.Daemon, id string, kills int) 
 		d.Start()
 	}
 	<-over
+	// The last kill may have come when the run was over already.
+	y.awaitDaemon()
 	y.checkDaemonRun(id)
 }
 
