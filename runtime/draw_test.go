@@ -141,7 +141,8 @@ func TestLogsAreOpenWhileTheirJobRuns(t *testing.T) {
 		if s, err := runtime.Run(t.Context(), c); err != nil || len(s.Jobs) != 51 {
 			t.Fatalf("%+v, %v", s, err)
 		}
-		if most > 2*c.Capacity.Commands+1 || opened != 50 || closed != 50 {
+		// The skipped one's instance may be made before the job fails that it needs.
+		if most > 2*c.Capacity.Commands+1 || opened < 50 || opened > 51 || closed != opened {
 			t.Errorf("%d at one time, %d opened, %d closed", most, opened, closed)
 		}
 	})

@@ -41,8 +41,9 @@ func TestAThousandJobsLeaveNoGoroutine(t *testing.T) {
 	if err != nil || len(s.Jobs) != jobs {
 		t.Fatalf("%d jobs, %v", len(s.Jobs), err)
 	}
-	// Commands, instances and the taking back of as many.
-	if limit := int64(before + 4*parallel); most.Load() > limit {
+	// Commands, instances and the taking back of as many, and those that are over
+	// but not gone yet, on a busy machine.
+	if limit := int64(before + 8*parallel); most.Load() > limit {
 		t.Errorf("%d goroutines at one time, %d before", most.Load(), before)
 	}
 	for deadline := time.Now().Add(5 * time.Second); goruntime.NumGoroutine() > before && time.Now().Before(deadline); {
