@@ -97,10 +97,12 @@ func (y *killYard) fullTrial(id string) (how string, full bool) {
 	switch {
 	case code == 0 && !full:
 		how = "passed"
+	case code == 0 && strings.Count(out, "no space left on device") == strings.Count(out, "\npikaci: write "):
+		how = "passed, with no room for a report" // which changes no verdict
 	case code == 4 && full && strings.Contains(out, "hint: make room on the disk"):
 		how = "refused"
 	default:
-		y.t.Errorf("run %s: exit code %d\n%s", id, code, out)
+		y.t.Errorf("run %s: exit code %d\n%s", id, code, out[max(0, len(out)-2000):])
 	}
 	root := filepath.Join(y.dir, ".pikaci")
 	d := &record.Dir{ID: id, Path: filepath.Join(root, "runs", id)}
@@ -146,7 +148,9 @@ func (y *killYard) checkFull(d *record.Dir, how string, full bool) string {
 			if !full || haveAll(d) {
 				y.t.Errorf("run %s: %+v", d.ID, f)
 			}
-			how = "passed, with no room for the records"
+			if how == "refused" {
+				how = "passed, with no room for the records"
+			}
 		}
 		if f := e.JobFinished; f != nil && f.Verdict == event.Failed && f.Failure != event.Infra {
 			y.t.Errorf("run %s: %+v", d.ID, f)
