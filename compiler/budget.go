@@ -31,8 +31,10 @@ const budgetTick = 20 * time.Millisecond
 // run runs the evaluation and gives up on it when the budget is spent. The
 // evaluation then goes on in vain until the process ends, which is soon.
 //
-// whole says what is evaluated. Half-way, search begins: it evaluates the lane files piece by piece beside
-// the evaluation, so that the error can name the piece that takes so long.
+// whole says what is evaluated. After half of the time, or once three quarters of
+// the memory are taken, which the collector tries to stay under, search begins: it
+// evaluates the lane files piece by piece beside the evaluation, so that the error
+// can name the piece that takes so long.
 func (b Budget) run(whole Diagnostic, evaluate func() error, search func(*search)) error {
 	done := make(chan error, 1)
 	go func() {
@@ -69,7 +71,7 @@ func (b Budget) run(whole Diagnostic, evaluate func() error, search func(*search
 			return found.over(" took over "+b.Time.String(), tooMuch+"--max-time allows more")
 		case values+stacks > b.Memory:
 			return found.over(fmt.Sprintf(" took over %d MiB of memory", b.Memory>>20), tooMuch+"--max-memory allows more")
-		case !begun && (took >= b.Time/2 || values+stacks > b.Memory/2 || stacks > maxStacks/4):
+		case !begun && (took >= b.Time/2 || values+stacks > b.Memory/4*3 || stacks > maxStacks/4):
 			begun = true
 			go found.run(search)
 		}

@@ -13,7 +13,7 @@ const (
 	roomyHeap = 144 << 20
 	// rarely and often bound by how many percent the heap grows from one
 	// collection to the next.
-	rarely, often = 400, 180
+	rarely, often = 400, 300
 )
 
 // paceCollector has garbage collected rarely while the heap is small. It goes on
