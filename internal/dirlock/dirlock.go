@@ -29,15 +29,26 @@ type Lock struct {
 // File can be read then until it is closed.
 func Take(dir string, shared bool) (*Lock, error) {
 	for {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		// It may be removed at any moment until it is locked.
+		if err := os.MkdirAll(dir, 0o755); err != nil && !cameAndWent(err) {
 			return nil, err
 		}
 		l, err := take(dir, os.O_RDWR|os.O_CREATE, shared)
-		// It may be removed at any moment until it is locked.
 		if !errors.Is(err, fs.ErrNotExist) {
 			return l, err
 		}
 	}
+}
+
+// cameAndWent tells whether a folder could not be made because somebody else made
+// it, and it was not there to be seen because somebody removed it.
+func cameAndWent(err error) bool {
+	var made *fs.PathError
+	if !errors.As(err, &made) || !errors.Is(err, fs.ErrExist) {
+		return false
+	}
+	info, none := os.Lstat(made.Path)
+	return errors.Is(none, fs.ErrNotExist) || none == nil && info.IsDir()
 }
 
 // TakeUnused locks a folder that is there and was not used since a time.

@@ -41,6 +41,20 @@ func TestAFolderIsHadByOneOrShared(t *testing.T) {
 	take(t, dir, false).Release()
 }
 
+// What is no folder and can be none is an error, not waited for.
+func TestWhatCanBeNoFolder(t *testing.T) {
+	root := t.TempDir()
+	file, dangling := filepath.Join(root, "file"), filepath.Join(root, "dangling")
+	if err := errors.Join(os.WriteFile(file, nil, 0o644), os.Symlink("nowhere", dangling)); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{file, filepath.Join(file, "below"), dangling, filepath.Join(dangling, "below")} {
+		if _, err := dirlock.Take(dir, false); err == nil || errors.Is(err, dirlock.ErrBusy) {
+			t.Errorf("%s: %v", filepath.Base(dir), err)
+		}
+	}
+}
+
 func TestOnlyWhatIsUnusedIsTakenToBeRemoved(t *testing.T) {
 	root := t.TempDir()
 	dir := filepath.Join(root, "cache")
