@@ -22,11 +22,12 @@ type proxy struct {
 	socket string
 	mu     sync.Mutex
 	seen   []string
+	silent map[net.Conn]bool
 }
 
 func newProxy(t *testing.T) *proxy {
 	t.Helper()
-	p := &proxy{socket: filepath.Join(t.TempDir(), "s")}
+	p := &proxy{socket: filepath.Join(t.TempDir(), "s"), silent: map[net.Conn]bool{}}
 	l, err := net.Listen("unix", p.socket)
 	if err != nil {
 		t.Fatal(err)
@@ -37,11 +38,13 @@ func newProxy(t *testing.T) *proxy {
 	}
 	pass := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "unix"}) },
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		// incusd accepts no connection while one that it accepted is silent, so
+		// none is kept that was dialled for a request and then not needed.
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "unix.socket"))
 		}},
 	}
-	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := &http.Server{ConnState: p.state, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		p.seen = append(p.seen, r.Method+" "+r.URL.Path)
 		p.mu.Unlock()
@@ -50,6 +53,17 @@ func newProxy(t *testing.T) *proxy {
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
 	return p
+}
+
+// state knows a connection as silent until its first byte.
+func (p *proxy) state(c net.Conn, now http.ConnState) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now == http.StateNew {
+		p.silent[c] = true
+	} else {
+		delete(p.silent, c)
+	}
 }
 
 // From the connection to the instance's end, with a payload and an artifact.
@@ -68,6 +82,9 @@ func TestOneJobTakesFewRequests(t *testing.T) {
 	t.Logf("%d requests:\n%s", len(p.seen), strings.Join(p.seen, "\n"))
 	if len(p.seen) > most {
 		t.Errorf("%d requests, want at most %d", len(p.seen), most)
+	}
+	if len(p.silent) > 0 {
+		t.Errorf("%d connections are open and silent: nobody else reaches incusd", len(p.silent))
 	}
 }
 

@@ -110,7 +110,9 @@ func count(argv []string) error {
 			requests.Add(1)
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", "incus"
 		},
-		Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		// incusd accepts nobody while a connection is silent, as one may be that
+		// is kept for later.
+		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", "/var/lib/incus/unix.socket")
 		}},
 		FlushInterval: -1,
