@@ -10,11 +10,11 @@ import (
 // connectIncus connects to the host's Incus and asks for all that the plan
 // needs there.
 func (x *execution) connectIncus(ctx context.Context) (instances, error) {
-	e, err := incus.New(ctx, x.incusOptions())
+	e, err := incus.New(ctx, x.incusOptions(), x.jobs...)
 	if err != nil {
 		return nil, err
 	}
-	return e, e.Preflight(x.jobs)
+	return e, nil
 }
 
 // markRoot has the instances marked as this state root's, by which gc knows

@@ -31,10 +31,7 @@ const image = "pikaci/dev"
 // connect is an executor of the local Incus that is ready for the jobs.
 func connect(t testing.TB, socket string, jobs ...plan.Job) *incus.Executor {
 	t.Helper()
-	x, err := incus.New(context.Background(), incus.Options{Socket: socket, Project: "default"})
-	if err == nil {
-		err = x.Preflight(jobs)
-	}
+	x, err := incus.New(context.Background(), incus.Options{Socket: socket, Project: "default"}, jobs...)
 	if err != nil {
 		t.Fatalf("%v\nrun scripts/setup: it brings up Incus and the image %s", err, image)
 	}

@@ -91,30 +91,55 @@ func (e *Error) Hint() string { return e.Do }
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// New connects to the server.
-func New(ctx context.Context, o Options) (*Executor, error) {
+// New connects to the server. At the same time it asks for all that the jobs'
+// instances need, so that what is missing is one clear message before anything
+// is made.
+func New(ctx context.Context, o Options, jobs ...plan.Job) (*Executor, error) {
 	requests := new(http.Client)
 	server, err := incus.ConnectIncusUnixWithContext(ctx, o.Socket, &incus.ConnectionArgs{
 		UserAgent: "pikaci", HTTPClient: requests, SkipGetServer: true,
 		// Without the event stream, an operation is waited for by one request.
 		SkipGetEvents: true,
 	})
+	if err != nil {
+		return nil, unreachable(o, err)
+	}
 	if t, ok := requests.Transport.(*http.Transport); ok {
 		if o.Dial != nil {
 			t.DialContext = o.Dial
 		}
 		requests.Transport = answers{t}
 	}
-	if err == nil {
-		var info *api.Server
-		if info, _, err = server.GetServer(); err == nil {
-			program, err := programFor(architectures[info.Environment.KernelArchitecture])
-			return &Executor{options: o, server: server.UseProject(o.Project), program: program,
-				kernel: info.Environment.Kernel + " " + info.Environment.KernelVersion + " " + info.Environment.KernelArchitecture,
-				made:   map[string]made{}, nics: map[string][]string{}, profiles: map[string]string{}, images: map[string]string{},
-				unanswered: map[string]bool{}}, err
-		}
+	x := &Executor{options: o, server: server.UseProject(o.Project),
+		made: map[string]made{}, nics: map[string][]string{}, profiles: map[string]string{}, images: map[string]string{},
+		unanswered: map[string]bool{}}
+	var greeted error
+	var asking sync.WaitGroup
+	asking.Go(func() { greeted = x.greet(server) })
+	err = x.askFor(jobs)
+	asking.Wait()
+	if greeted != nil {
+		err = greeted // the rest follows from it
 	}
+	if err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// greet asks the server what it is.
+func (x *Executor) greet(server incus.InstanceServer) error {
+	info, _, err := server.GetServer()
+	if err != nil {
+		return unreachable(x.options, err)
+	}
+	env := info.Environment
+	x.kernel = env.Kernel + " " + env.KernelVersion + " " + env.KernelArchitecture
+	x.program, err = programFor(architectures[env.KernelArchitecture])
+	return err
+}
+
+func unreachable(o Options, err error) error {
 	where := o.Socket
 	if where == "" {
 		where = "its usual socket"
@@ -127,12 +152,11 @@ func New(ctx context.Context, o Options) (*Executor, error) {
 	if errors.Is(err, fs.ErrPermission) {
 		hint = "join the group that owns the socket (mostly incus-admin), or run as root"
 	}
-	return nil, &Error{What: "can't reach Incus at " + where, Err: err, Do: hint}
+	return &Error{What: "can't reach Incus at " + where, Err: err, Do: hint}
 }
 
-// Preflight asks for all that the jobs' instances need, so that what is
-// missing is one clear message before anything is made.
-func (x *Executor) Preflight(jobs []plan.Job) error {
+// askFor asks for the profiles and images of jobs.
+func (x *Executor) askFor(jobs []plan.Job) error {
 	asked := map[string]bool{}
 	var questions []func() error
 	for i := range jobs {

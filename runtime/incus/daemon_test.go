@@ -201,10 +201,7 @@ func TestAGuestThatFillsItsDisk(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := newBenchAt(t, d.socket, wants("*"))
-			x, err := incus.New(context.Background(), incus.Options{Socket: d.socket, Project: "default", StoragePool: "small"})
-			if err == nil {
-				err = x.Preflight([]plan.Job{*b.job.Job})
-			}
+			x, err := incus.New(context.Background(), incus.Options{Socket: d.socket, Project: "default", StoragePool: "small"}, *b.job.Job)
 			if err != nil {
 				t.Fatal(err)
 			}

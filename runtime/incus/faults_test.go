@@ -121,11 +121,7 @@ func (tr trouble) run(t *testing.T, dial func(context.Context, string, string) (
 
 // connected is an executor that asked for all that the plan needs.
 func connected(t *testing.T, dial func(context.Context, string, string) (net.Conn, error), p *plan.Plan) (*incus.Executor, error) {
-	x, err := incus.New(t.Context(), incus.Options{Dial: dial, Project: "default", Root: "root"})
-	if err == nil {
-		err = x.Preflight(p.Jobs)
-	}
-	return x, err
+	return incus.New(t.Context(), incus.Options{Dial: dial, Project: "default", Root: "root"}, p.Jobs...)
 }
 
 func (tr trouble) config(t *testing.T, p *plan.Plan, x *incus.Executor, state string, dir *record.Dir) runtime.Config {

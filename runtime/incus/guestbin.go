@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,16 +28,12 @@ var architectures = map[string]string{"x86_64": "amd64", "aarch64": "arm64"}
 // program is a guest program, and its SHA-256 in hex. That is committed with it:
 // hashing takes longer than the first answers of a server, and holds up all else
 // meanwhile.
-type program struct {
-	content []byte
-	digest  string
-}
+type program struct{ file, digest string }
 
 // programFor is the guest program for an architecture, by Go's name.
 func programFor(architecture string) (program, error) {
 	name := "pikaci-guest-linux-" + architecture
-	content, err := programs.ReadFile("guestbin/" + name)
-	if err != nil {
+	if _, err := fs.Stat(programs, "guestbin/"+name); err != nil {
 		return program{}, fmt.Errorf("there is no guest program for architecture %q", architecture)
 	}
 	sums, err := programs.ReadFile("guestbin/SHA256SUMS")
@@ -44,7 +42,7 @@ func programFor(architecture string) (program, error) {
 	}
 	for line := range strings.Lines(string(sums)) {
 		if digest, of, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "  "); ok && of == name {
-			return program{content, digest}, nil
+			return program{"guestbin/" + name, digest}, nil
 		}
 	}
 	return program{}, fmt.Errorf("the digest of %s is not known", name)
@@ -61,14 +59,44 @@ func (p program) dir(r *runtime.RunContext) string {
 func (p program) place(r *runtime.RunContext) error {
 	dir := p.dir(r)
 	name := filepath.Join(dir, filepath.Base(guest.Program))
-	if b, err := os.ReadFile(name); err == nil && bytes.Equal(b, p.content) {
+	if p.isAt(name) {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
+	content, err := programs.ReadFile(p.file)
+	if err == nil {
+		err = os.MkdirAll(dir, 0o755)
 	}
-	if err := atomicfile.Write(name, p.content, 0o555); err != nil {
+	if err == nil {
+		err = atomicfile.Write(name, content, 0o555)
+	}
+	if err != nil {
 		return fmt.Errorf("place the guest program: %w", err)
 	}
 	return nil
+}
+
+// isAt reports whether a file is the program. Neither is held in memory whole:
+// every run looks.
+func (p program) isAt(name string) bool {
+	there, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer there.Close()
+	own, err := programs.Open(p.file)
+	if err != nil {
+		return false
+	}
+	defer own.Close()
+	a, b := make([]byte, 1<<16), make([]byte, 1<<16)
+	for {
+		n, thereErr := io.ReadFull(there, a)
+		m, ownErr := io.ReadFull(own, b)
+		if !bytes.Equal(a[:n], b[:m]) || thereErr != ownErr {
+			return false
+		}
+		if thereErr != nil {
+			return thereErr == io.EOF || thereErr == io.ErrUnexpectedEOF
+		}
+	}
 }

@@ -37,10 +37,9 @@ func (x *Executor) create(ctx context.Context, t runtime.Task) (event.Outcome, e
 	lease := event.Lease{Kind: leaseKind, Name: InstanceName(j.ID, j.Job.ID), Project: x.options.Project,
 		Node: t.Node.ID, Job: j.Job.ID}
 	err := runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Create, Job: j.Job.ID, Detail: lease.Name}, func() error {
-		if err := x.program.place(j.RunContext); err != nil {
-			return err
-		}
-		if err := t.Emit(event.Event{LeaseIntended: &lease}); err != nil {
+		placed := make(chan error, 1)
+		go func() { placed <- x.program.place(j.RunContext) }()
+		if err := errors.Join(t.Emit(event.Event{LeaseIntended: &lease}), <-placed); err != nil {
 			return err
 		}
 		awaitStaged(ctx, t.Staged)
@@ -74,7 +73,7 @@ func (x *Executor) make(ctx context.Context, j *runtime.JobContext, lease *event
 		nics = append(nics, x.nics[profile]...)
 	}
 	request := createInstance(x.options, j, x.program.dir(j.RunContext), nics)
-	// That which Preflight saw, whatever the alias is moved to meanwhile.
+	// That which New saw, whatever the alias is moved to meanwhile.
 	if fingerprint := x.images[imageKey(j.Job.Incus)]; fingerprint != "" {
 		request.Source.Alias, request.Source.Fingerprint = "", fingerprint
 	}

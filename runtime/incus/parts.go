@@ -10,7 +10,7 @@ import (
 	"github.com/sledtools/pikaci/schema/plan"
 )
 
-// Parts are what a job's result hangs on of its instance, as Preflight found
+// Parts are what a job's result hangs on of its instance, as New found
 // it: a later run whose job has the same parts has the same instance.
 func (x *Executor) Parts(_ context.Context, j *runtime.JobContext) ([]event.Part, error) {
 	in := j.Job.Incus
