@@ -1,6 +1,7 @@
 package incus_test
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -32,16 +33,12 @@ func newProxy(t *testing.T) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := os.Getenv("INCUS_DIR")
-	if dir == "" {
-		dir = "/var/lib/incus"
-	}
 	pass := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: "unix"}) },
 		// incusd accepts no connection while one that it accepted is silent, so
 		// none is kept that was dialled for a request and then not needed.
 		Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", filepath.Join(dir, "unix.socket"))
+			return new(net.Dialer).DialContext(ctx, "unix", incusSocket())
 		}},
 	}
 	s := &http.Server{ConnState: p.state, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -53,6 +50,11 @@ func newProxy(t *testing.T) *proxy {
 	go s.Serve(l)
 	t.Cleanup(func() { s.Close() })
 	return p
+}
+
+// incusSocket is where the local Incus listens.
+func incusSocket() string {
+	return filepath.Join(cmp.Or(os.Getenv("INCUS_DIR"), "/var/lib/incus"), "unix.socket")
 }
 
 // state knows a connection as silent until its first byte.
