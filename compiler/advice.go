@@ -243,6 +243,10 @@ func (p *places) advise(d Diagnostic, e errors.Error) Diagnostic {
 		d.Hint = "remove the import"
 	case strings.HasPrefix(format, "unreferenced alias"):
 		d.Hint = "remove it, or use it"
+	case format == "field not allowed":
+		name := lastOf(d.Path)
+		d.Message = fmt.Sprintf("field %s is not allowed: a definition that this is made of has none", name)
+		d.Hint = fmt.Sprintf("add %s to the definition, or name that with _ for #: a definition is closed", name)
 	case strings.HasPrefix(format, "adding field"):
 		d.Hint = "go through another struct, and unify the two"
 	}

@@ -11,6 +11,7 @@ import (
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/token"
 
 	"github.com/sledtools/pikaci/schema"
@@ -232,7 +233,7 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 			continue
 		}
 		positions := userPositions(p, e)
-		path := slices.DeleteFunc(e.Path(), func(field string) bool { return field == "let[]" })
+		path := pathOf(e)
 		if len(positions) == 0 && len(found) > 1 && len(path) > 0 && hasOther(found, e) {
 			// The head of a group of errors, like "2 errors in empty
 			// disjunction"; its members follow.
@@ -272,6 +273,18 @@ func fromCUE(p *places, shown string, found []errors.Error) Diagnostics {
 		}
 	}
 	return sorted(out)
+}
+
+// pathOf are the labels of the field that an error is about. Some errors have
+// them as they are written, in quotes.
+func pathOf(e errors.Error) []string {
+	path := slices.DeleteFunc(slices.Clone(e.Path()), func(field string) bool { return field == "let[]" })
+	for i, label := range path {
+		if name, err := literal.Unquote(label); err == nil {
+			path[i] = name
+		}
+	}
+	return path
 }
 
 // hasOther reports whether another error tells of the same field.
