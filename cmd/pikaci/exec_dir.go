@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"io/fs"
+	goruntime "runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -62,16 +64,30 @@ func (x *execution) makeDir() (*record.Dir, error) {
 
 // writeRecords writes all records that are folds of the events.
 func writeRecords(dir *record.Dir, r record.Run, outputs record.PreparedOutputs) error {
-	// Each is synced: together they take as long as one.
-	var errs [3]error
+	writes := []func() error{
+		// Each is synced: together they take as long as one.
+		func() error { return dir.WriteJSON("run.json", r) },
+		func() error { return dir.WriteJSON("prepared-outputs.json", outputs) },
+	}
+	for jobs := range slices.Chunk(r.Jobs, len(r.Jobs)/goruntime.GOMAXPROCS(0)+1) {
+		writes = append(writes, func() error { return writeResults(dir, jobs) })
+	}
+	errs := make([]error, len(writes))
 	var writing sync.WaitGroup
-	writing.Go(func() { errs[0] = dir.WriteJSON("run.json", r) })
-	writing.Go(func() { errs[1] = dir.WriteJSON("prepared-outputs.json", outputs) })
-	for _, j := range r.Jobs {
-		if j.Verdict != "" {
-			errs[2] = errors.Join(errs[2], dir.WriteResult(j))
-		}
+	for i, write := range writes {
+		writing.Go(func() { errs[i] = write() })
 	}
 	writing.Wait()
-	return errors.Join(errs[:]...)
+	return errors.Join(errs...)
+}
+
+// writeResults writes the records of the jobs that ended.
+func writeResults(dir *record.Dir, jobs []record.JobRecord) error {
+	var errs []error
+	for _, j := range jobs {
+		if j.Verdict != "" {
+			errs = append(errs, dir.WriteResult(j))
+		}
+	}
+	return errors.Join(errs...)
 }

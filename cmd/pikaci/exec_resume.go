@@ -219,7 +219,7 @@ func (r *resumed) settle() {
 // the same again.
 func (r *resumed) tidy(stateRoot string, p *plan.Plan) error {
 	// A host job that still runs would write beside the one that is to come.
-	if err := host.EndLeft(stateRoot, r.dir.ID); err != nil {
+	if err := errors.Join(host.EndLeft(stateRoot, r.dir.ID), host.RemoveRooms(r.dir.Path)); err != nil {
 		return err
 	}
 	r.settle()

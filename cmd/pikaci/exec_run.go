@@ -23,6 +23,7 @@ import (
 	"github.com/sledtools/pikaci/runtime/group"
 	"github.com/sledtools/pikaci/runtime/host"
 	"github.com/sledtools/pikaci/runtime/nix"
+	"github.com/sledtools/pikaci/runtime/process"
 	"github.com/sledtools/pikaci/runtime/record"
 	"github.com/sledtools/pikaci/runtime/report"
 	"github.com/sledtools/pikaci/runtime/result"
@@ -50,7 +51,7 @@ type instances interface {
 
 func (x *execution) executors(ctx context.Context) (*executors, error) {
 	e := &executors{nix: nix.New(nix.Options{Settings: x.runner.Nix.Settings, Installables: x.installables()})}
-	e.host = host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv, DevShell: e.nix.DevShell, ShellDerivation: e.nix.ShellDerivation})
+	e.host = host.New(host.Options{PassEnv: x.runner.HostEnv, LookupEnv: x.fromEnv, DevShell: e.nix.DevShell, ShellDerivation: e.nix.ShellDerivation, Orphans: x.orphans()})
 	builds, guests := false, false
 	for i := range x.jobs {
 		builds = builds || len(x.jobs[i].StagedPayloads) > 0 || x.jobs[i].DevShell != ""
@@ -67,6 +68,18 @@ func (x *execution) executors(ctx context.Context) (*executors, error) {
 	var err error
 	e.guests, err = x.connectIncus(ctx)
 	return e, err
+}
+
+// orphans are what host jobs leave running; nil where the kernel does not tell.
+func (x *execution) orphans() *process.Orphans {
+	if !slices.ContainsFunc(x.jobs, func(j plan.Job) bool { return j.Host() }) {
+		return nil
+	}
+	o, err := process.Adopt()
+	if err != nil {
+		return nil
+	}
+	return o
 }
 
 // installables are what the run's jobs need built.
@@ -93,6 +106,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
+	defer e.host.Close()
 	dir, lock, err := x.ownDir()
 	if err != nil {
 		return diskFull(err)

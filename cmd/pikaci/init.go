@@ -97,7 +97,7 @@ func startingFiles(s *session, dir, lanes string) ([]starter.File, error) {
 	for _, name := range slices.Sorted(maps.Keys(schema)) {
 		all = append(all, starter.File{Path: name, Content: schema[name], Mode: 0o644})
 	}
-	if there, _ := filepath.Glob(filepath.Join(dir, lanes, "*.cue")); len(there) > 0 {
+	if there, _ := fs.Glob(os.DirFS(filepath.Join(dir, lanes)), "*.cue"); len(there) > 0 {
 		s.note("kept %s, which has lane files", filepath.Join(dir, lanes))
 	} else {
 		files, err := starter.Lanes(lanes)

@@ -9,10 +9,21 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	goruntime "runtime"
 	"syscall"
 )
 
+// Orphans that a run adopts become children of the main thread, which therefore
+// starts no process: it is the main goroutine's, and that only waits.
+func init() { goruntime.LockOSThread() }
+
 func main() {
+	code := make(chan int)
+	go func() { code <- program() }()
+	os.Exit(<-code)
+}
+
+func program() int {
 	// A reader that went away must be an error with an exit code; Go ends the
 	// process without a word unless somebody listens. Ignoring the signal
 	// instead would be inherited by the programs that pikaci starts.
@@ -22,11 +33,11 @@ func main() {
 	// The first signal ends the work in order, the second one at once.
 	context.AfterFunc(ctx, stop)
 
-	os.Exit(run(ctx, session{
+	return run(ctx, session{
 		args:   os.Args[1:],
 		stdin:  os.Stdin,
 		stdout: os.Stdout,
 		stderr: os.Stderr,
 		env:    os.Environ(),
-	}))
+	})
 }

@@ -118,7 +118,7 @@ func (c *cache) release() {
 // ready ends what a killed job left in the cache, and makes its folders.
 func (c *cache) ready(j *runtime.JobContext) error {
 	if c.left.Run != "" {
-		if err := endJob(j.StateRoot, c.left.Run, c.left.Job); err != nil {
+		if _, err := endJob(j.StateRoot, c.left.Run, c.left.Job); err != nil {
 			return err
 		}
 		if err := c.note(holder{j.ID, j.Job.ID}); err != nil {
@@ -168,8 +168,8 @@ func writeList(name string, paths []string) error {
 	return os.Rename(name+".new", name)
 }
 
-// endJob ends what is left of one job.
-func endJob(stateRoot, run, job string) error {
+// endJob ends what is left of one job, and tells whether there was anything.
+func endJob(stateRoot, run, job string) (found bool, err error) {
 	return endLeft(stateRoot, fmt.Sprintf("job %s of run %s", job, run), func(l Left) bool { return l.Run == run && l.Job == job })
 }
 

@@ -32,6 +32,9 @@ type Options struct {
 	// ShellDerivation names what that shell is made by; equal names are equal
 	// shells.
 	ShellDerivation func(ctx context.Context, run *runtime.RunContext, shell string) (string, error)
+	// Orphans are those of exec; nil where it adopts none: then what leaves a
+	// job's process group goes on after it.
+	Orphans *process.Orphans
 }
 
 // Executor runs host jobs.
@@ -41,31 +44,66 @@ type Executor struct {
 	mu sync.Mutex
 	// held are the caches of jobs that may be begun, by job.
 	held map[string]*cache
+	// rooms are those that no job has.
+	rooms []*room
 }
 
 // New makes an executor.
 func New(o Options) *Executor { return &Executor{options: o, held: make(map[string]*cache)} }
 
-// places are the folders of one job's attempt.
+// places are where one job's attempt works.
 type places struct {
-	workspace, artifacts, home string
+	*room
+	// workspace is the room's, or the lane's.
+	workspace string
 	// cache is PIKACI_CACHE; empty where the lane keeps nothing.
 	cache string
 	// shell is the environment of the job's development shell.
 	shell map[string]string
+	// nobody says that nothing goes on of what was started there.
+	nobody bool
 }
 
-// Execute runs the job's command and keeps its artifacts. The copy of the
-// snapshot is gone afterwards, unless the lane keeps its workspace.
+// Execute runs the job's command and keeps its artifacts. What it left running
+// is ended, and the copy of the snapshot is gone afterwards, unless the lane
+// keeps its workspace.
 func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, error) {
 	j := t.Job()
-	scratch := filepath.Join(j.Dir, "scratch")
-	defer os.RemoveAll(scratch)
-	p := &places{workspace: filepath.Join(scratch, "workspace"), artifacts: filepath.Join(scratch, "artifacts"), home: filepath.Join(scratch, "home")}
-	// An earlier owner of the run may have left one.
-	if err := errors.Join(os.RemoveAll(scratch), os.MkdirAll(scratch, 0o755), makeDirs(p.workspace, p.artifacts, p.home)); err != nil {
+	r, err := x.enter(j.Dir)
+	if err != nil {
 		return event.Outcome{}, fmt.Errorf("make the job's own folder: %w", err)
 	}
+	p := &places{room: r, workspace: r.workspace()}
+	defer func() { x.leave(r, p.nobody) }()
+	return x.inRoom(ctx, t, p)
+}
+
+// endOrphans ends what left the process group of a job's command, and tells
+// whether nothing of the job goes on.
+func (x *Executor) endOrphans(j *runtime.JobContext) (nobody bool, err error) {
+	o := x.options.Orphans
+	if o == nil {
+		return false, nil
+	}
+	if o.None() {
+		return true, nil
+	}
+	found, err := endJob(j.StateRoot, j.RunContext.ID, j.Job.ID)
+	// What was killed ends in a moment. Others may go on: of another job, of the
+	// host's setup, or such as are not known to be of this one.
+	for begin := time.Now(); found && time.Since(begin) < endMoment; time.Sleep(time.Millisecond) {
+		if o.None() {
+			return true, err
+		}
+	}
+	return false, err
+}
+
+// endMoment is how long the end of what was killed is waited for.
+const endMoment = 20 * time.Millisecond
+
+func (x *Executor) inRoom(ctx context.Context, t runtime.Task, p *places) (event.Outcome, error) {
+	j := t.Job()
 	var out event.Outcome
 	release := func() {}
 	defer func() { release() }()
@@ -86,7 +124,9 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 	}
 	err = runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Command, Job: j.Job.ID}, func() (err error) {
 		out, err = x.command(ctx, t, p)
-		return err
+		var endErr error
+		p.nobody, endErr = x.endOrphans(j)
+		return errors.Join(err, endErr)
 	})
 	if len(j.Job.Artifacts) == 0 {
 		return out, err
@@ -96,7 +136,7 @@ func (x *Executor) Execute(ctx context.Context, t runtime.Task) (event.Outcome, 
 		if err != nil {
 			return err
 		}
-		return errors.Join(store.CollectDir(p.artifacts), store.Close())
+		return errors.Join(store.CollectDir(p.artifacts()), store.Close())
 	}))
 }
 
@@ -135,9 +175,9 @@ func (x *Executor) prepare(ctx context.Context, j *runtime.JobContext, p *places
 
 func (x *Executor) command(ctx context.Context, t runtime.Task, p *places) (event.Outcome, error) {
 	j := t.Job()
-	env := j.Environment(p.artifacts)
+	env := j.Environment(p.artifacts())
 	maps.Copy(env, x.passed())
-	env["HOME"] = p.home
+	env["HOME"] = p.home()
 	devShellEnv(p.shell, env)
 	if p.cache != "" {
 		env["PIKACI_CACHE"] = p.cache
@@ -171,15 +211,6 @@ func Setup(ctx context.Context, dir string, argv []string, log io.Writer) error 
 		return fmt.Errorf("killed by %s", exit.Signal)
 	case exit.Code != 0:
 		return fmt.Errorf("exit code %d", exit.Code)
-	}
-	return nil
-}
-
-func makeDirs(paths ...string) error {
-	for _, path := range paths {
-		if err := os.Mkdir(path, 0o755); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -88,21 +88,23 @@ func (l Left) End(stateRoot string) error {
 
 // EndLeft ends what is left of one run's host jobs. Its caller owns the run.
 func EndLeft(stateRoot, run string) error {
-	return endLeft(stateRoot, "host jobs of run "+run, func(l Left) bool { return l.Run == run })
+	_, err := endLeft(stateRoot, "host jobs of run "+run, func(l Left) bool { return l.Run == run })
+	return err
 }
 
 // endTime is how long processes that were killed may take to be gone: longer
 // than a moment where the machine is busy, or the disk that they wait for.
 const endTime = 10 * time.Second
 
-// endLeft ends those that are ours; what names them.
-func endLeft(stateRoot, what string, ours func(Left) bool) error {
+// endLeft ends those that are ours, and tells whether there were any; what names
+// them.
+func endLeft(stateRoot, what string, ours func(Left) bool) (found bool, err error) {
 	begin := time.Now()
 	// Again and again: what is killed may be starting another one.
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		all, err := Marked(stateRoot)
 		if err != nil {
-			return err
+			return found, err
 		}
 		var errs []error
 		var left []string
@@ -113,10 +115,11 @@ func endLeft(stateRoot, what string, ours func(Left) bool) error {
 			}
 		}
 		if err := errors.Join(errs...); len(left) == 0 || err != nil {
-			return err
+			return found, err
 		}
+		found = true
 		if time.Since(begin) > endTime {
-			return fmt.Errorf("processes of %s don't end: %s", what, strings.Join(left, ", "))
+			return found, fmt.Errorf("processes of %s don't end: %s", what, strings.Join(left, ", "))
 		}
 		time.Sleep(pause)
 	}

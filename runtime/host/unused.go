@@ -47,7 +47,7 @@ func RemoveCache(stateRoot, lane string, since time.Time) error {
 		return err
 	}
 	if h := c.holder(); h.Run != "" {
-		if err := endJob(stateRoot, h.Run, h.Job); err != nil {
+		if _, err := endJob(stateRoot, h.Run, h.Job); err != nil {
 			return errors.Join(err, c.lock.Release())
 		}
 	}

@@ -239,6 +239,9 @@ type output struct {
 	copying       sync.WaitGroup
 }
 
+// buffers are for output on its way: thousands of commands need few.
+var buffers = sync.Pool{New: func() any { return new([32 << 10]byte) }}
+
 func connect(cmd *exec.Cmd, s Spec) (*output, error) {
 	o := new(output)
 	for _, end := range []struct {
@@ -262,7 +265,10 @@ func connect(cmd *exec.Cmd, s Spec) (*output, error) {
 		o.copying.Add(1)
 		go func() {
 			defer o.copying.Done()
-			io.Copy(end.to, r)
+			b := buffers.Get().(*[32 << 10]byte)
+			defer buffers.Put(b)
+			// A file would bring a buffer of its own.
+			io.CopyBuffer(end.to, struct{ io.Reader }{r}, b[:])
 		}()
 	}
 	return o, nil

@@ -115,12 +115,17 @@ func (d *Dir) WriteSnapshot(source string, s event.SnapshotTaken) error {
 // WriteResult writes the record of one job into its folder. The run's own holds
 // it too, and is synced.
 func (d *Dir) WriteResult(j JobRecord) error {
-	if err := os.MkdirAll(d.file("jobs", j.ID), 0o755); err != nil {
-		return err
-	}
 	name := resultFile(j.ID)
 	b, err := indented(name, j)
 	if err != nil {
+		return err
+	}
+	err = d.WriteReport(name, b)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// Of the job was nothing there yet, as it is with one that did not run.
+	if err := os.MkdirAll(d.file("jobs", j.ID), 0o755); err != nil {
 		return err
 	}
 	return d.WriteReport(name, b)

@@ -195,3 +195,14 @@ func TestStreamReport(t *testing.T) {
 		t.Errorf("the run directory holds %v, %v", all, err)
 	}
 }
+
+func TestHalvesOfRemovedRunsAreRemoved(t *testing.T) {
+	root := filepath.Join(t.TempDir(), "state[1]")
+	half, whole := filepath.Join(root, "runs/.removed-one/jobs"), filepath.Join(root, "runs/two")
+	if err := errors.Join(os.MkdirAll(half, 0o755), os.MkdirAll(whole, 0o755), record.RemoveHalves(root)); err != nil {
+		t.Fatal(err)
+	}
+	if list, _ := os.ReadDir(filepath.Join(root, "runs")); len(list) != 1 || list[0].Name() != "two" {
+		t.Errorf("left %v", list)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -22,7 +23,7 @@ type JobLogs struct {
 // chunk that was kept, with secrets masked; it must not block.
 func (d *Dir) OpenLogs(job string, secrets []string, limit int64, watch func(event.Stream, []byte)) (*JobLogs, error) {
 	dir := d.file("jobs", job)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
 	logs := JobLogs{times: newTimes(filepath.Join(dir, timesFile))}

@@ -72,9 +72,10 @@ func (l *Lock) Remove() error {
 
 // RemoveHalves removes what is left of directories whose removal was killed.
 func RemoveHalves(stateRoot string) error {
-	halves, err := filepath.Glob(filepath.Join(stateRoot, "runs", removedPrefix+"*"))
+	// Not by the whole path: it may have what stands for others in a pattern.
+	halves, err := fs.Glob(os.DirFS(stateRoot), "runs/"+removedPrefix+"*")
 	for _, half := range halves {
-		err = errors.Join(err, os.RemoveAll(half))
+		err = errors.Join(err, os.RemoveAll(filepath.Join(stateRoot, half)))
 	}
 	return err
 }
