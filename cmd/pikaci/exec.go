@@ -154,14 +154,11 @@ func prepareExecution(ctx context.Context, flags execFlags, args []string, s *se
 
 // prepare reads plan, runner file and secrets.
 func (x *execution) prepare(planFile string, s *session) error {
-	p, err := readPlan(planFile, s.stdin)
+	p, text, err := readPlanText(planFile, s.stdin)
 	if err != nil {
 		return err
 	}
-	x.plan = p
-	if x.planText, err = plan.Encode(p); err != nil {
-		return err
-	}
+	x.plan, x.planText = p, text
 	if x.source, err = filepath.Abs(x.flags.source); err != nil {
 		return usage("", "--source: %v", err)
 	}

@@ -17,28 +17,34 @@ import (
 
 // readPlan reads and checks a plan file, or stdin where name is "-".
 func readPlan(name string, stdin io.Reader) (*plan.Plan, error) {
+	p, _, err := readPlanText(name, stdin)
+	return p, err
+}
+
+// readPlanText is readPlan, and gives the text too.
+func readPlanText(name string, stdin io.Reader) (*plan.Plan, []byte, error) {
 	from := stdin
 	shown := "stdin"
 	if name != "-" {
 		f, err := os.Open(name)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, invalid("write one with: pikaci compile -o "+name, "%s: no such plan file", name)
+			return nil, nil, invalid("write one with: pikaci compile -o "+name, "%s: no such plan file", name)
 		case err != nil:
-			return nil, invalid("", "read the plan %s: %v", name, bare(err))
+			return nil, nil, invalid("", "read the plan %s: %v", name, bare(err))
 		}
 		defer f.Close()
 		from, shown = f, name
 	}
 	b, err := io.ReadAll(io.LimitReader(from, plan.MaxSize+1))
 	if err != nil {
-		return nil, invalid("", "read the plan %s: %v", shown, bare(err))
+		return nil, nil, invalid("", "read the plan %s: %v", shown, bare(err))
 	}
 	p, err := plan.Decode(b)
 	if err != nil {
-		return nil, planError(shown, err)
+		return nil, nil, planError(shown, err)
 	}
-	return p, nil
+	return p, b, nil
 }
 
 // planError gives what is wrong with a plan its place and the way out.
