@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -107,9 +109,31 @@ func checkRecords(t *testing.T, dir string) {
 		if err == nil {
 			err = check(b)
 		}
+		if err == nil && d.Name() == "run.json" {
+			err = checkEnded(filepath.Dir(path))
+		}
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
 		return nil
 	})
+}
+
+// checkEnded holds a run's record against what is read of its events.
+func checkEnded(path string) error {
+	d := record.Dir{ID: filepath.Base(path), Path: path}
+	ended, err := d.ReadEnded()
+	past, damaged := d.Read()
+	if err != nil || damaged != nil || past.State != record.Finished {
+		return errors.Join(err, damaged)
+	}
+	if of, now := written(past.Run), written(ended); of != now {
+		return fmt.Errorf("its record says\n%s\nand its events\n%s", now, of)
+	}
+	return nil
+}
+
+func written(r record.Run) string {
+	b, _ := json.MarshalIndent(r, "", "  ")
+	return string(b)
 }

@@ -87,8 +87,8 @@ func runsBefore(runs *history.Runs, dir *record.Dir, run record.Run, most int) [
 			continue
 		}
 		d := record.Dir{ID: other.ID, Path: other.Path}
-		if past, err := d.Read(); err == nil { // else it was removed meanwhile
-			others = append(others, past.Run)
+		if r, err := d.ReadEnded(); err == nil { // else it was removed meanwhile
+			others = append(others, r)
 		}
 	}
 	return others

@@ -59,6 +59,17 @@ func (d *Dir) Read() (Past, error) {
 	return past, err
 }
 
+// ReadEnded is the record of a run that has ended, by its run.json: that takes
+// a third of the time that its events take. They are read where it has none.
+func (d *Dir) ReadEnded() (Run, error) {
+	var r Run
+	if b, err := d.ReadFile("run.json"); err == nil && json.Unmarshal(b, &r) == nil && r.SchemaVersion == RunSchemaVersion && r.ID == d.ID && r.FinishedAt != nil {
+		return r, nil
+	}
+	past, err := d.Read()
+	return past.Run, err
+}
+
 // Events gives each event of the run so far. A journal that is not there yet
 // is as good as an empty one.
 func (d *Dir) Events(each func(event.Event) error) error {
