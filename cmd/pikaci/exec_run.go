@@ -153,7 +153,9 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	x.show(s, pump, r)
 	spans.wait(s)
 	if reportsErr != nil && !errors.Is(err, syscall.ENOSPC) {
-		s.note("pikaci: %v", reportsErr)
+		for each := range strings.SplitSeq(reportsErr.Error(), "\n") { // of those that were joined
+			s.note("pikaci: %s", each)
+		}
 	}
 	err = diskFull(errors.Join(err, summary.NoSpace))
 	if err != nil && summary.ExitCode == runtime.ExitPassed {

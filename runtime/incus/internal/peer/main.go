@@ -11,6 +11,8 @@
 //	                             run a program and print how long it took until
 //	                             its output had the word, in milliseconds
 //	peer memory PROGRAM ARG...   run a program and print its peak memory, in KiB
+//	peer spawn COUNT [DIR]       start true so often, two at a time, and leave a
+//	                             folder with a file of each in DIR
 package main
 
 import (
@@ -44,8 +46,12 @@ func main() {
 		err = first(os.Args[2], os.Args[3:])
 	case len(os.Args) > 2 && os.Args[1] == "memory":
 		err = memory(os.Args[2:])
+	case len(os.Args) == 3 && os.Args[1] == "spawn":
+		err = spawn(os.Args[2], "")
+	case len(os.Args) == 4 && os.Args[1] == "spawn":
+		err = spawn(os.Args[2], os.Args[3])
 	default:
-		err = errors.New("usage: peer loop SOURCE NAME... | peer creates COUNT PARALLEL | peer first WORD PROGRAM ARG... | peer count|memory PROGRAM ARG...")
+		err = errors.New("usage: peer loop SOURCE NAME... | peer creates COUNT PARALLEL | peer first WORD PROGRAM ARG... | peer count|memory PROGRAM ARG... | peer spawn COUNT [DIR]")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "peer:", err)
