@@ -6,12 +6,16 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 )
 
 // Orphans are the processes below this one whose own parent has ended.
 type Orphans struct {
+	// One looks at a time: until it is buried, an orphan keeps its number, which
+	// nobody else's process has meanwhile.
+	mu sync.Mutex
 	// children lists the children of the main thread.
 	children *os.File
 }
@@ -33,7 +37,7 @@ func Adopt() (*Orphans, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list orphans: %w", err)
 	}
-	o := &Orphans{f}
+	o := &Orphans{children: f}
 	go func() {
 		for range time.Tick(buryEvery) {
 			o.None()
@@ -45,6 +49,8 @@ func Adopt() (*Orphans, error) {
 // None reports whether there are none: of a command that was waited for nothing
 // goes on then. Those that ended are buried.
 func (o *Orphans) None() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	for range 2 {
 		// What the kernel lists while processes end may lack some, but is never
 		// empty while there are any.
