@@ -124,9 +124,7 @@ func (x *Executor) inRoom(ctx context.Context, t runtime.Task, p *places) (event
 	}
 	err = runtime.Phase(t.Emit, event.PhaseStarted{Phase: event.Command, Job: j.Job.ID}, func() (err error) {
 		out, err = x.command(ctx, t, p)
-		var endErr error
-		p.nobody, endErr = x.endOrphans(j)
-		return errors.Join(err, endErr)
+		return err
 	})
 	if len(j.Job.Artifacts) == 0 {
 		return out, err
@@ -182,12 +180,14 @@ func (x *Executor) command(ctx context.Context, t runtime.Task, p *places) (even
 	if p.cache != "" {
 		env["PIKACI_CACHE"] = p.cache
 	}
+	var endErr error
 	exit, err := process.Run(ctx, process.Spec{
 		Argv: t.Node.HostCommand.Command, Env: env, Dir: filepath.Join(p.workspace, j.Job.WorkingDir),
 		Stdout: j.Logs.Stdout, Stderr: j.Logs.Stderr,
 		Timeout: time.Duration(j.Job.TimeoutSecs) * time.Second, Kill: t.Abandon,
+		Left: func() { p.nobody, endErr = x.endOrphans(j) },
 	})
-	if err != nil {
+	if err = errors.Join(err, endErr); err != nil {
 		return event.Outcome{}, err
 	}
 	return runtime.OutcomeOf(j.Job, exit), nil

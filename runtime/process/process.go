@@ -47,6 +47,10 @@ type Spec struct {
 	// Kill ends the grace of a command that was stopped, when it is closed; nil:
 	// nothing does.
 	Kill <-chan struct{}
+	// Left is called once the command has ended and its group was killed: what
+	// else it left and is ended there holds its output open no more; nil: nobody
+	// is.
+	Left func()
 	// Orphans kills what left the command's group too, setsid or not. Only a
 	// program that runs this one command, as root of what it runs, can say it:
 	// every descendant becomes its child.
@@ -105,6 +109,9 @@ func Run(ctx context.Context, s Spec) (Exit, error) {
 	syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	if s.Orphans {
 		killOrphans()
+	}
+	if s.Left != nil {
+		s.Left()
 	}
 	out.finish()
 	if end == cancelled {
