@@ -168,8 +168,8 @@ func writeList(name string, paths []string) error {
 	return os.Rename(name+".new", name)
 }
 
-// endJob ends what is left of one job, and tells whether there was anything.
-func endJob(stateRoot, run, job string) (found bool, err error) {
+// endJob ends what is left of one job, and tells what that was.
+func endJob(stateRoot, run, job string) (ended []string, err error) {
 	return endLeft(stateRoot, fmt.Sprintf("job %s of run %s", job, run), func(l Left) bool { return l.Run == run && l.Job == job })
 }
 

@@ -88,10 +88,13 @@ func (x *Executor) endOrphans(j *runtime.JobContext) (nobody bool, err error) {
 	if o.None() {
 		return true, nil
 	}
-	found, err := endJob(j.StateRoot, j.RunContext.ID, j.Job.ID)
+	ended, err := endJob(j.StateRoot, j.RunContext.ID, j.Job.ID)
+	if len(ended) > 0 {
+		fmt.Fprintf(j.Logs.Host, "pikaci: killed what the command left running: %s\n", strings.Join(ended, ", "))
+	}
 	// What was killed ends in a moment. Others may go on: of another job, of the
 	// host's setup, or such as are not known to be of this one.
-	for begin := time.Now(); found && time.Since(begin) < endMoment; time.Sleep(time.Millisecond) {
+	for begin := time.Now(); len(ended) > 0 && time.Since(begin) < endMoment; time.Sleep(time.Millisecond) {
 		if o.None() {
 			return true, err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -96,15 +97,14 @@ func EndLeft(stateRoot, run string) error {
 // than a moment where the machine is busy, or the disk that they wait for.
 const endTime = 10 * time.Second
 
-// endLeft ends those that are ours, and tells whether there were any; what names
-// them.
-func endLeft(stateRoot, what string, ours func(Left) bool) (found bool, err error) {
+// endLeft ends those that are ours, and tells which they were; what names them.
+func endLeft(stateRoot, what string, ours func(Left) bool) (ended []string, err error) {
 	begin := time.Now()
 	// Again and again: what is killed may be starting another one.
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		all, err := Marked(stateRoot)
 		if err != nil {
-			return found, err
+			return ended, err
 		}
 		var errs []error
 		var left []string
@@ -114,12 +114,16 @@ func endLeft(stateRoot, what string, ours func(Left) bool) (found bool, err erro
 				left = append(left, fmt.Sprintf("%d (%s)", l.PID, l.Command))
 			}
 		}
-		if err := errors.Join(errs...); len(left) == 0 || err != nil {
-			return found, err
+		for _, l := range left {
+			if !slices.Contains(ended, l) {
+				ended = append(ended, l)
+			}
 		}
-		found = true
+		if err := errors.Join(errs...); len(left) == 0 || err != nil {
+			return ended, err
+		}
 		if time.Since(begin) > endTime {
-			return found, fmt.Errorf("processes of %s don't end: %s", what, strings.Join(left, ", "))
+			return ended, fmt.Errorf("processes of %s don't end: %s", what, strings.Join(left, ", "))
 		}
 		time.Sleep(pause)
 	}
