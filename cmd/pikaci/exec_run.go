@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -102,6 +103,7 @@ func (x *execution) run(ctx context.Context, s *session) error {
 		}
 		return verdict(runtime.ExitNothing)
 	}
+	debug.SetGCPercent(runsPercent)
 	e, err := x.executors(ctx)
 	if err != nil {
 		return err
