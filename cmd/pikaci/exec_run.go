@@ -108,12 +108,12 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	defer e.host.Close()
 	dir, lock, err := x.ownDir()
 	if err != nil {
 		return diskFull(err)
 	}
 	defer lock.Release()
+	defer e.host.Close()
 	if err := x.markRoot(e); err != nil {
 		return diskFull(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -30,7 +31,7 @@ func (r *room) folders() [3]string { return [3]string{r.workspace(), r.artifacts
 // than short commands to run.
 func (x *Executor) enter(jobDir string) (*room, error) {
 	r := &room{dir: filepath.Join(jobDir, "scratch")}
-	if left := x.takeRoom(); left != nil {
+	if left := x.takeRoom(r.dir); left != nil {
 		r.made = left.made
 		if syscall.Rename(left.dir, r.dir) == nil {
 			return r, nil
@@ -45,7 +46,7 @@ func (x *Executor) enter(jobDir string) (*room, error) {
 }
 
 func (r *room) make() error {
-	// An earlier attempt may have left one.
+	// An attempt that could not be carried out may have left one.
 	if err := errors.Join(os.RemoveAll(r.dir), os.MkdirAll(r.dir, 0o755)); err != nil {
 		return err
 	}
@@ -70,24 +71,29 @@ func (x *Executor) leave(r *room, nobody bool) {
 	os.RemoveAll(r.dir)
 }
 
-func (x *Executor) takeRoom() *room {
+// takeRoom takes a room that no job has; nil where there is none. It is the one
+// in that folder, if there is one: a job that is tried again left it there.
+func (x *Executor) takeRoom(dir string) *room {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	last := len(x.rooms) - 1
-	if last < 0 {
+	if len(x.rooms) == 0 {
 		return nil
 	}
-	r := x.rooms[last]
-	x.rooms = x.rooms[:last]
+	i := max(0, slices.IndexFunc(x.rooms, func(r *room) bool { return r.dir == dir }))
+	r := x.rooms[i]
+	x.rooms = slices.Delete(x.rooms, i, i+1)
 	return r
 }
 
 // Close removes the rooms that no job has.
 func (x *Executor) Close() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	var errs []error
-	for r := x.takeRoom(); r != nil; r = x.takeRoom() {
+	for _, r := range x.rooms {
 		errs = append(errs, os.RemoveAll(r.dir))
 	}
+	x.rooms = nil
 	return errors.Join(errs...)
 }
 
