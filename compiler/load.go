@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -60,7 +59,7 @@ func findSource(dir string) (*source, map[string][]byte, error) {
 	case !info.IsDir():
 		return refuse("not a folder", "name the folder of the lane files, not a file, with --lanes DIR")
 	}
-	names, err := filepath.Glob(filepath.Join(globQuote(dir), "*.cue"))
+	names, err := fs.Glob(os.DirFS(dir), "*.cue")
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,10 +86,6 @@ func bare(err error) string {
 		return p.Err.Error()
 	}
 	return err.Error()
-}
-
-func globQuote(dir string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(dir)
 }
 
 func (s *source) findSchemaDirs() []string {

@@ -72,12 +72,17 @@ func writeRecords(dir *record.Dir, r record.Run, outputs record.PreparedOutputs)
 	for jobs := range slices.Chunk(r.Jobs, len(r.Jobs)/goruntime.GOMAXPROCS(0)+1) {
 		writes = append(writes, func() error { return writeResults(dir, jobs) })
 	}
-	errs := make([]error, len(writes))
-	var writing sync.WaitGroup
-	for i, write := range writes {
-		writing.Go(func() { errs[i] = write() })
+	return together(writes...)
+}
+
+// together makes calls at one time, and joins their errors in their order.
+func together(calls ...func() error) error {
+	errs := make([]error, len(calls))
+	var all sync.WaitGroup
+	for i, call := range calls {
+		all.Go(func() { errs[i] = call() })
 	}
-	writing.Wait()
+	all.Wait()
 	return errors.Join(errs...)
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"sync"
 
 	"github.com/sledtools/pikaci/runtime/event"
 	"github.com/sledtools/pikaci/runtime/record"
@@ -24,21 +23,18 @@ const maxJUnitLines = 200
 // writeReports writes what others read of a run: junit.xml, trace.json,
 // report.html, and the CI's step summary. None can change a verdict: what can't be written is told.
 func writeReports(dir *record.Dir, past record.Past, p *plan.Plan, stateRoot string, fromEnv func(string) (string, bool)) error {
-	var errs [4]error
-	var writing sync.WaitGroup
-	for i, name := range []string{"junit.xml", "trace.json"} {
-		writing.Go(func() {
+	file := func(name string) func() error {
+		return func() error {
 			b, err := reportAs(name, dir, past, p)
-			if err == nil {
-				err = dir.WriteReport(name, b)
+			if err != nil {
+				return err
 			}
-			errs[i] = err
-		})
+			return dir.WriteReport(name, b)
+		}
 	}
-	writing.Go(func() { errs[2] = addSummary(dir, past, p, fromEnv) })
-	writing.Go(func() { errs[3] = writeOwnPage(stateRoot, dir, past, p) })
-	writing.Wait()
-	return errors.Join(errs[:]...)
+	return together(file("junit.xml"), file("trace.json"),
+		func() error { return addSummary(dir, past, p, fromEnv) },
+		func() error { return writeOwnPage(stateRoot, dir, past, p) })
 }
 
 // reportAs is one of the reports, by the name of its file.

@@ -155,8 +155,8 @@ func (x *execution) run(ctx context.Context, s *session) error {
 	x.show(s, pump, r)
 	spans.wait(s)
 	if reportsErr != nil && !errors.Is(err, syscall.ENOSPC) {
-		for each := range strings.SplitSeq(reportsErr.Error(), "\n") { // of those that were joined
-			s.note("pikaci: %s", each)
+		for _, each := range plain(reportsErr, "") {
+			s.note("pikaci: %s", each.Message)
 		}
 	}
 	err = diskFull(errors.Join(err, summary.NoSpace))

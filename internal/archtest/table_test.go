@@ -127,7 +127,7 @@ var rules = []rule{
 	{pkg: "runtime/snapshot", third: []string{"github.com/bmatcuk/doublestar", "golang.org/x/sync", "golang.org/x/sys"}, not: offline},
 	{
 		pkg:   "runtime/record",
-		ours:  []string{"internal/atomicfile", "runtime/event", "schema/plan"},
+		ours:  []string{"internal/atomicfile", "internal/dirlock", "runtime/event", "schema/plan"},
 		third: []string{"github.com/oklog/ulid", "golang.org/x/sys"},
 		not:   offline,
 		tests: []string{"internal/typeschema"},

@@ -137,13 +137,13 @@ func LastUsed(dir string) (time.Time, error) {
 // Release gives the folder to whoever takes it next.
 func (l *Lock) Release() error { return l.File.Close() }
 
-// removedPrefix begins the names of folders that are being removed.
-const removedPrefix = ".removed-"
+// RemovedPrefix begins the names of folders that are being removed.
+const RemovedPrefix = ".removed-"
 
 // Remove removes the folder. Who takes it meanwhile gets a new one.
 func (l *Lock) Remove() error {
 	defer l.Release()
-	aside, err := os.MkdirTemp(filepath.Dir(l.dir), removedPrefix)
+	aside, err := os.MkdirTemp(filepath.Dir(l.dir), RemovedPrefix)
 	if err == nil {
 		err = os.Rename(l.dir, filepath.Join(aside, "it"))
 	}
@@ -157,7 +157,7 @@ func RemoveHalves(parent string) error {
 		return nil
 	}
 	for _, e := range halves {
-		if strings.HasPrefix(e.Name(), removedPrefix) {
+		if strings.HasPrefix(e.Name(), RemovedPrefix) {
 			err = errors.Join(err, removeAll(filepath.Join(parent, e.Name())))
 		}
 	}

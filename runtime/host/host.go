@@ -53,7 +53,7 @@ func New(o Options) *Executor { return &Executor{options: o, held: make(map[stri
 
 // places are where one job's attempt works.
 type places struct {
-	*room
+	room *room
 	// workspace is the room's, or the lane's.
 	workspace string
 	// cache is PIKACI_CACHE; empty where the lane keeps nothing.
@@ -137,7 +137,7 @@ func (x *Executor) inRoom(ctx context.Context, t runtime.Task, p *places) (event
 		if err != nil {
 			return err
 		}
-		return errors.Join(store.CollectDir(p.artifacts()), store.Close())
+		return errors.Join(store.CollectDir(p.room.artifacts()), store.Close())
 	}))
 }
 
@@ -176,9 +176,9 @@ func (x *Executor) prepare(ctx context.Context, j *runtime.JobContext, p *places
 
 func (x *Executor) command(ctx context.Context, t runtime.Task, p *places) (event.Outcome, error) {
 	j := t.Job()
-	env := j.Environment(p.artifacts())
+	env := j.Environment(p.room.artifacts())
 	maps.Copy(env, x.passed())
-	env["HOME"] = p.home()
+	env["HOME"] = p.room.home()
 	devShellEnv(p.shell, env)
 	if p.cache != "" {
 		env["PIKACI_CACHE"] = p.cache

@@ -51,10 +51,10 @@ func Adopt() (*Orphans, error) {
 func (o *Orphans) None() bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	b := make([]byte, 4<<10)
 	for range 2 {
 		// What the kernel lists while processes end may lack some, but is never
 		// empty while there are any.
-		b := make([]byte, 4<<10)
 		n, err := o.children.ReadAt(b, 0)
 		if n == 0 {
 			return err == io.EOF

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sledtools/pikaci/internal/atomicfile"
+	"github.com/sledtools/pikaci/internal/dirlock"
 )
 
 // RootID is the state root's own id: what is made on a server for its runs
@@ -55,15 +56,11 @@ func makeRootID(stateRoot, name string) error {
 	return atomicfile.SyncDir(stateRoot)
 }
 
-// removedPrefix begins the names of directories that are on their way out: no
-// run has such an id.
-const removedPrefix = ".removed-"
-
 // Remove removes the run directory. It has another name first, so that half of
-// it is never taken for a run. The caller owns the run.
+// it is never taken for a run: none has such an id. The caller owns the run.
 func (l *Lock) Remove() error {
 	d := l.dir
-	gone := filepath.Join(filepath.Dir(d.Path), removedPrefix+d.ID)
+	gone := filepath.Join(filepath.Dir(d.Path), dirlock.RemovedPrefix+d.ID)
 	if err := errors.Join(os.RemoveAll(gone), os.Rename(d.Path, gone), os.RemoveAll(gone)); err != nil {
 		return fmt.Errorf("remove run %s: %w", d.ID, err)
 	}
@@ -72,12 +69,7 @@ func (l *Lock) Remove() error {
 
 // RemoveHalves removes what is left of directories whose removal was killed.
 func RemoveHalves(stateRoot string) error {
-	// Not by the whole path: it may have what stands for others in a pattern.
-	halves, err := fs.Glob(os.DirFS(stateRoot), "runs/"+removedPrefix+"*")
-	for _, half := range halves {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(stateRoot, half)))
-	}
-	return err
+	return dirlock.RemoveHalves(filepath.Join(stateRoot, "runs"))
 }
 
 // Ended reports whether the run ended by itself and all is recorded of it,

@@ -92,7 +92,7 @@ func keepLast(list []lineData, s event.Stream, line []byte) []lineData {
 	if len(list) == maxLastLines {
 		list = append(list[:0], list[1:]...)
 	}
-	return append(list, lineData{s, text(line[:min(len(line), maxLastLine)])})
+	return append(list, lineData{s, string(valid(line[:min(len(line), maxLastLine)]))})
 }
 
 // lastLines are the last lines of what a job's command printed; of what the
@@ -116,5 +116,11 @@ func lastLines(r Run, j *record.JobRecord) ([]lineData, error) {
 	return command, err
 }
 
-// text is a line as valid UTF-8.
-func text(line []byte) string { return string(bytes.ToValidUTF8(line, []byte("\uFFFD"))) }
+// valid is a line as valid UTF-8: itself, mostly, where [bytes.ToValidUTF8]
+// would copy it.
+func valid(line []byte) []byte {
+	if utf8.Valid(line) {
+		return line
+	}
+	return bytes.ToValidUTF8(line, []byte("\uFFFD"))
+}

@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/sledtools/pikaci/runtime/event"
 )
@@ -102,10 +101,7 @@ func (c *pieces) add(s event.Stream, at time.Time, line []byte) {
 		c.at = ms
 		p.text = append(strconv.AppendInt(append(p.text, '@'), ms, 10), '\n')
 	}
-	if !utf8.Valid(line) { // else it would be copied twice
-		line = bytes.ToValidUTF8(line, []byte("\uFFFD"))
-	}
-	p.text = append(append(append(p.text, letter(s)), line...), '\n')
+	p.text = append(append(append(p.text, letter(s)), valid(line)...), '\n')
 }
 
 // letter is what a stream's lines begin with.
