@@ -1,8 +1,9 @@
 // Command peer is what scripts/bench holds pikaci against.
 //
-//	peer loop SOURCE NAME...     one container by the bare API calls: create with
-//	                             a mount of SOURCE at /peer/NAME each, start,
-//	                             exec true, stop, delete
+//	peer loop SOURCE NAMES COMMAND ARG...
+//	                             a command in one container by the least of API
+//	                             calls: create with a mount of SOURCE/NAME each
+//	                             (NAMES has commas), start, exec, stop, delete
 //	peer count PROGRAM ARG...    run a program against a counting proxy of the
 //	                             Incus socket; {socket} in an ARG is its place
 //	peer creates COUNT PARALLEL  create as many containers, so many at a time, and
@@ -36,8 +37,8 @@ import (
 func main() {
 	var err error
 	switch {
-	case len(os.Args) > 2 && os.Args[1] == "loop":
-		err = loop(os.Args[2], os.Args[3:])
+	case len(os.Args) > 4 && os.Args[1] == "loop":
+		err = loop(os.Args[2], strings.Split(os.Args[3], ","), os.Args[4:])
 	case len(os.Args) > 2 && os.Args[1] == "count":
 		err = count(os.Args[2:])
 	case len(os.Args) == 4 && os.Args[1] == "creates":
@@ -51,7 +52,7 @@ func main() {
 	case len(os.Args) == 4 && os.Args[1] == "spawn":
 		err = spawn(os.Args[2], os.Args[3])
 	default:
-		err = errors.New("usage: peer loop SOURCE NAME... | peer creates COUNT PARALLEL | peer first WORD PROGRAM ARG... | peer count|memory PROGRAM ARG... | peer spawn COUNT [DIR]")
+		err = errors.New("usage: peer loop SOURCE NAMES COMMAND ARG... | peer creates COUNT PARALLEL | peer first WORD PROGRAM ARG... | peer count|memory PROGRAM ARG... | peer spawn COUNT [DIR]")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "peer:", err)
@@ -60,8 +61,8 @@ func main() {
 }
 
 // loop makes the calls that running one command in a container takes, and
-// nothing else: no record, no mark, no check.
-func loop(source string, names []string) error {
+// nothing else: no record, no mark, no check. What the command prints, it prints.
+func loop(source string, names, command []string) error {
 	s, err := incus.ConnectIncusUnix("", &incus.ConnectionArgs{SkipGetEvents: true})
 	if err != nil {
 		return err
@@ -73,25 +74,20 @@ func loop(source string, names []string) error {
 		}
 		return op.Wait()
 	}
-	err = wait(s.CreateInstance(api.InstancesPost{Name: name, Type: api.InstanceTypeContainer,
+	put := api.InstancePut{Devices: api.DevicesMap{}, Config: api.ConfigMap{"limits.cpu": "1", "limits.memory": "512MiB"}}
+	for _, mount := range names {
+		put.Devices[mount] = map[string]string{"type": "disk", "source": filepath.Join(source, mount), "path": "/peer/" + mount, "readonly": "true"}
+	}
+	err = wait(s.CreateInstance(api.InstancesPost{Name: name, Type: api.InstanceTypeContainer, InstancePut: put,
 		Source: api.InstanceSource{Type: "image", Alias: "pikaci/dev"}}))
 	if err != nil {
 		return err
 	}
-	instance, etag, err := s.GetInstance(name)
-	if err != nil {
-		return err
-	}
-	put := instance.Writable()
-	for _, mount := range names {
-		put.Devices[mount] = map[string]string{"type": "disk", "source": source, "path": "/peer/" + mount, "readonly": "true"}
-	}
 	done := make(chan bool)
 	return errors.Join(
-		wait(s.UpdateInstance(name, put, etag)),
 		wait(s.UpdateInstanceState(name, api.InstanceStatePut{Action: "start", Timeout: -1}, "")),
-		wait(s.ExecInstance(name, api.InstanceExecPost{Command: []string{"true"}, WaitForWS: true},
-			&incus.InstanceExecArgs{DataDone: done})),
+		wait(s.ExecInstance(name, api.InstanceExecPost{Command: command, WaitForWS: true},
+			&incus.InstanceExecArgs{Stdout: os.Stdout, DataDone: done})),
 		wait(s.UpdateInstanceState(name, api.InstanceStatePut{Action: "stop", Timeout: -1, Force: true}, "")),
 		wait(s.DeleteInstance(name)),
 	)
