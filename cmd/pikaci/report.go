@@ -20,9 +20,13 @@ import (
 // pageName is the report in the run directory.
 const pageName = "report.html"
 
-// lookBack is how many runs are looked at, at the end of a run, for those that
-// it is compared with: nobody is to wait for runs of long ago.
-const lookBack = 200
+// At the end of a run, lookBack is how many runs are looked at for those that it
+// is compared with, and readBack after how many jobs of theirs no other is read:
+// nobody is to wait for runs of long ago, or for the records of thousands.
+const (
+	lookBack = 200
+	readBack = 1000
+)
 
 // maxSetup is how much of what host_setup commands printed is looked at, in
 // bytes.
@@ -144,7 +148,7 @@ func setupEnd(dir *record.Dir) []byte {
 func writeOwnPage(stateRoot string, dir *record.Dir, past record.Past, p *plan.Plan) error {
 	var earlier []record.Run
 	if runs, err := history.Open(stateRoot); err == nil { // else it is compared with none
-		earlier = runsBefore(runs, dir, past.Run, lookBack)
+		earlier = runsBefore(runs, dir, past.Run, lookBack, readBack)
 	}
 	page := pageOf(dir, past, p, earlier)
 	return dir.StreamReport(pageName, func(w io.Writer) error { return html.Write(w, page) })

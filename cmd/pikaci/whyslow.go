@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -72,14 +73,15 @@ func (r *records) before(s *session, dir *record.Dir, run record.Run) ([]record.
 	if err != nil {
 		return nil, err
 	}
-	return runsBefore(runs, dir, run, runs.Len()), nil
+	return runsBefore(runs, dir, run, runs.Len(), math.MaxInt), nil
 }
 
-// runsBefore looks at the newest runs of a state root, at so many.
-func runsBefore(runs *history.Runs, dir *record.Dir, run record.Run, most int) []record.Run {
+// runsBefore looks at the newest runs of a state root, at so many, and reads
+// those that are like this one until they have so many jobs.
+func runsBefore(runs *history.Runs, dir *record.Dir, run record.Run, most, jobs int) []record.Run {
 	var others []record.Run
 	for other := range runs.All() {
-		if len(others) == compareWith || most == 0 {
+		if len(others) == compareWith || most == 0 || jobs <= 0 {
 			break
 		}
 		most--
@@ -89,6 +91,7 @@ func runsBefore(runs *history.Runs, dir *record.Dir, run record.Run, most int) [
 		d := record.Dir{ID: other.ID, Path: other.Path}
 		if r, err := d.ReadEnded(); err == nil { // else it was removed meanwhile
 			others = append(others, r)
+			jobs -= len(r.Jobs)
 		}
 	}
 	return others
