@@ -15,16 +15,17 @@ import (
 func root(j *plan.Job) { j.User, j.WorkingDir, j.TimeoutSecs = 0, "/", 3 }
 
 // What a job's root does to the guest ends the job, soon and with a clear
-// error, and never the host.
+// error, and never the host. A status is moved to its place: half a one, read
+// while it is written, is another case.
 func TestAGuestThatBreaksItself(t *testing.T) {
 	for _, c := range []struct{ name, script, want string }{
 		{"power off", "kill -9 1; poweroff -f 2>/dev/null; kill -PWR 1; sleep 60", "stopped while its command ran"},
 		{"the supervisor killed", "kill -9 $PPID; sleep 60", "the supervisor was killed"},
 		{"the supervisor told to stop", "kill -TERM $PPID; sleep 60", "the command was stopped from inside"},
 		{"all killed but init", "kill -9 -1; sleep 60", "the supervisor was killed"},
-		{"a status of its own", "echo '{\"code\": 0}' > /var/lib/pikaci/job/status.json; sleep 60", ""},
-		{"garbage for a status", "echo garbage > /var/lib/pikaci/job/status.json; sleep 60", "its status: invalid character"},
-		{"a sparse status", "truncate -s 1T /var/lib/pikaci/job/status.json; sleep 60", "status is too large"},
+		{"a status of its own", "echo '{\"code\": 0}' > /s; mv /s /var/lib/pikaci/job/status.json; sleep 60", ""},
+		{"garbage for a status", "echo garbage > /s; mv /s /var/lib/pikaci/job/status.json; sleep 60", "its status: invalid character"},
+		{"a sparse status", "truncate -s 1T /s; mv /s /var/lib/pikaci/job/status.json; sleep 60", "status is too large"},
 		{"a FIFO for a status", "mkfifo /var/lib/pikaci/job/status.json; sleep 60", "not a regular file"},
 		{"a folder for a status", "mkdir /var/lib/pikaci/job/status.json; sleep 60", "not a regular file"},
 		{"a link for a status", "ln -s /dev/zero /var/lib/pikaci/job/status.json; sleep 60", "too many levels of symbolic links"},
@@ -147,7 +148,7 @@ func TestAGuestsWordsAreMadeOneShortLine(t *testing.T) {
 	b := newBench(t, root)
 	b.create()
 	out, err := b.execute(context.Background(), "bash", "-c",
-		`printf '{"code": 1, "problem": "a\\nb\\u001b[31m%5000s"}' x > /var/lib/pikaci/job/status.json; sleep 60`)
+		`printf '{"code": 1, "problem": "a\\nb\\u001b[31m%5000s"}' x > /s; mv /s /var/lib/pikaci/job/status.json; sleep 60`)
 	if err != nil || out.Verdict != event.Failed || len(out.Reason) > 600 || strings.ContainsAny(out.Reason, "\n\x1b") {
 		t.Errorf("%+v, %v", out, err)
 	}
